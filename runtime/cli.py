@@ -1,0 +1,142 @@
+"""`inrc decode`, `info` and `bench`: the commands that need no torch. `train.cli` adds the others."""
+
+import argparse
+import json
+import math
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .decoder import InrFile, finish, synthesize
+from .decoder import open as open_inr
+from .inspect import macs_per_pixel, section_bytes
+from .pixels import write_image
+from .segment import read_segment
+from .syntax import read_file
+
+Command = Callable[[argparse.Namespace], None]
+
+
+def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    decode = add(commands, "decode", decode_command, "decode a file to a picture")
+    decode.add_argument("input", metavar="IN.inr")
+    decode.add_argument("output", metavar="OUT", help=".png .jpg .webp .avif .tif .ppm .npy, by its ending")
+    decode.add_argument("--frame", type=int, default=0, metavar="K", help="of a file with several (default 0)")
+    add_threads(decode)
+    add_trust(decode)
+    info = add(commands, "info", info_command, "sections and bytes, bpp, method, sizes, cost")
+    info.add_argument("input", metavar="IN.inr")
+    add_json(info)
+    add_trust(info)
+    bench = add(commands, "bench", bench_command, "time the stages of decoding, on one thread and on all")
+    bench.add_argument("input", metavar="IN.inr")
+    bench.add_argument("--runs", type=int, default=5, metavar="N", help="the median of N is printed (default 5)")
+    add_json(bench)
+
+
+def add(commands: Any, name: str, run: Command, summary: str) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=summary, description=summary)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def add_threads(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--threads", type=int, default=0, metavar="N", help="0 takes all cores (default)")
+
+
+def add_trust(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--trust-graph", action="store_true", help="run a decoder graph that the file itself brings")
+
+
+def decode_command(options: argparse.Namespace) -> None:
+    file = open_inr(options.input, options.threads, options.trust_graph)
+    write_image(options.output, file[options.frame], file.metadata)
+
+
+def info_command(options: argparse.Namespace) -> None:
+    file = open_inr(options.input, trust_graph=options.trust_graph)
+    facts = describe(file)
+    if options.json:
+        print(json.dumps(facts))
+        return
+    sections = ", ".join(f"{name} {size}" for name, size in facts["sections"].items() if size)
+    macs = ", ".join(f"{stage} {value:.0f}" for stage, value in facts["macs_per_pixel"].items())
+    chosen = ", ".join(f"{name} {value}" for name, value in facts["sizes"].items())
+    print(f"{options.input}: {facts['width']}x{facts['height']} {facts['colour']}, {facts['bit_depth']} bits a sample")
+    print(f"  {facts['bytes']} bytes, {facts['bpp']:.4f} bpp, checksum {facts['checksum']} (good)")
+    print(f"  sections in bytes: {sections}")
+    print(f"  method {facts['method']}, profile {facts['profile']}: {chosen}; {facts['parameters']} parameters")
+    print(f"  multiply-accumulates per pixel: {macs}")
+
+
+def describe(file: InrFile) -> dict[str, Any]:
+    """What `inrc info --json` prints."""
+    signal, manifest, segment = file.header.signal, file.profile.manifest, file.segment()
+    _, payload = read_file(file.data)
+    return {
+        "width": signal.width,
+        "height": signal.height,
+        "frames": signal.frames,
+        "colour": signal.colour,
+        "bit_depth": signal.bit_depth,
+        "bytes": len(file.data),
+        "bpp": 8 * len(file.data) / signal.pixels,
+        "checksum": file.data[4:8][::-1].hex(),
+        "method": manifest.name.rstrip("0123456789"),
+        "profile": manifest.name,
+        "sizes": segment.sizes,
+        "parameters": sum(s.size for group in segment.groups.values() for s in group.symbols.values()),
+        "sections": section_bytes(file.header, manifest, segment, len(file.data), len(payload)),
+        "macs_per_pixel": macs_per_pixel(manifest, signal, segment),
+        "metadata": {name: len(value) for name, value in vars(file.metadata).items() if value},
+    }
+
+
+def bench_command(options: argparse.Namespace) -> None:
+    data = Path(options.input).read_bytes()
+    rows = [bench(data, threads, max(1, options.runs)) for threads in sorted({1, os.cpu_count() or 1})]
+    if options.json:
+        print(json.dumps({"runs": rows}))
+        return
+    for row in rows:
+        stages = ", ".join(f"{name[:-3]} {row[name]:.1f}" for name in row if name.endswith("_ms"))
+        print(f"{row['threads']} thread{'s' * (row['threads'] > 1)}: ms: {stages}; {row['megapixels_per_second']:.2f} MP/s")
+
+
+def bench(data: bytes, threads: int, runs: int) -> dict[str, float]:
+    """Median milliseconds of each stage over `runs`, after one that is not counted."""
+    stages = np.array([_timed_decode(data, threads) for _ in range(runs + 1)][1:])
+    parse, entropy, synthesis, pixels = np.median(stages, axis=0).tolist()
+    total = float(np.median(stages.sum(1)))
+    signal = read_file(data)[0].signal
+    return {
+        "threads": threads,
+        "parse_ms": parse,
+        "entropy_ms": entropy,
+        "synthesis_ms": synthesis,
+        "pixels_ms": pixels,
+        "total_ms": total,
+        "megapixels_per_second": signal.pixels / 1e3 / total if total else math.inf,
+    }
+
+
+def _timed_decode(data: bytes, threads: int) -> list[float]:
+    """Milliseconds to parse, decode the symbols, run the graphs, and make integer pixels."""
+    marks = [time.perf_counter()]
+    file = open_inr(data, threads)
+    marks.append(time.perf_counter())
+    segment = read_segment(file.profile.manifest, file.header.signal, read_file(data)[1])
+    marks.append(time.perf_counter())
+    image = synthesize(file.header, file.profile, segment, threads)
+    marks.append(time.perf_counter())
+    finish(file.header, image)
+    marks.append(time.perf_counter())
+    return [1e3 * (b - a) for a, b in zip(marks, marks[1:])]

@@ -1,0 +1,86 @@
+"""The range coder (constriction: queue, 32-bit words, 64-bit state, 24-bit precision) behind two methods.
+
+`Encoder` and `Decoder` share one face: `symbols = coder.tabled(rows, symbols)` and `values = coder.uniform(sizes, values)`.
+The encoder writes what it is given, the decoder reads it, and both return it.
+"""
+
+import numpy as np
+from constriction import stream
+
+from .tables import FREQUENCIES, PRECISION
+
+# With `perfect=False`, constriction gives symbol k the frequency p_k + 1 when p are integers that sum to 2**24 - n.
+_TABLED = stream.model.Categorical(lazy=True, perfect=False)
+_UNIFORM = stream.model.Uniform()
+_PROBABILITIES = (FREQUENCIES - 1).astype(np.float64)
+WORD = 4  # bytes
+
+
+class Encoder:
+    """Collects symbols; `finish` returns the bytes."""
+
+    def __init__(self) -> None:
+        self._coder = stream.queue.RangeEncoder()
+
+    def tabled(self, rows: np.ndarray, symbols: np.ndarray) -> np.ndarray:
+        """Column `symbols` (n,) of table row `rows` (n,)."""
+        self._coder.encode(symbols.astype(np.int32), _TABLED, _PROBABILITIES[rows])
+        return symbols
+
+    def uniform(self, sizes: np.ndarray, values: np.ndarray) -> np.ndarray:
+        """Integers 0 <= values < sizes, sizes up to 2**24, all equally likely; both (n,)."""
+        wide = np.asarray(sizes) > 1  # a choice of one costs nothing, and constriction refuses it
+        self._coder.encode(values[wide].astype(np.int32), _UNIFORM, sizes[wide].astype(np.int32))
+        return values
+
+    def integer(self, size: int, value: int) -> int:
+        """One integer 0 <= value < size."""
+        assert 0 <= value < size, (value, size)
+        self.uniform(np.array([size]), np.array([value]))
+        return value
+
+    def finish(self) -> bytes:
+        """The stream; zero bytes at its end are implied."""
+        return self._coder.get_compressed().astype("<u4").tobytes().rstrip(b"\0")
+
+
+class Decoder:
+    """Reads symbols from `data`; past its end come zeros."""
+
+    def __init__(self, data: bytes) -> None:
+        words = np.frombuffer(data + bytes(-len(data) % WORD), "<u4").astype(np.uint32)
+        self._coder = stream.queue.RangeDecoder(words)
+
+    def tabled(self, rows: np.ndarray, symbols: np.ndarray | None = None) -> np.ndarray:
+        return self._coder.decode(_TABLED, _PROBABILITIES[rows])
+
+    def uniform(self, sizes: np.ndarray, values: np.ndarray | None = None) -> np.ndarray:
+        wide = np.asarray(sizes) > 1
+        result = np.zeros(len(sizes), np.int32)
+        result[wide] = self._coder.decode(_UNIFORM, sizes[wide].astype(np.int32))
+        return result
+
+    def integer(self, size: int, value: int | None = None) -> int:
+        return int(self.uniform(np.array([size]))[0])
+
+
+class Meter:
+    """Stands for an encoder and adds up `bits` instead of writing: what the stream will take, to a thousandth."""
+
+    def __init__(self) -> None:
+        self.bits = 0.0
+
+    def tabled(self, rows: np.ndarray, symbols: np.ndarray) -> np.ndarray:
+        self.bits += float((PRECISION - np.log2(FREQUENCIES[rows, symbols])).sum())
+        return symbols
+
+    def uniform(self, sizes: np.ndarray, values: np.ndarray) -> np.ndarray:
+        self.bits += float(np.log2(sizes).sum())
+        return values
+
+    def integer(self, size: int, value: int) -> int:
+        self.bits += float(np.log2(size))
+        return value
+
+
+Coder = Encoder | Decoder | Meter

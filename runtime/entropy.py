@@ -1,0 +1,116 @@
+"""Entropy models: records on the wire with one method, `code(coder, n, given)`.
+
+Given symbols, `code` writes them; given none, it reads them; both return them. A record's fields are integers below the
+bound that stands beside them, so that the dataclass is its own syntax.
+"""
+
+from dataclasses import astuple, dataclass, field, fields
+from typing import ClassVar, Protocol
+
+import numpy as np
+
+from .coder import Coder
+from .tables import ESCAPE, FRACTIONS, REACH, SCALES, SCALES_PER_OCTAVE, row
+from .wire import BitstreamError
+
+SYMBOL_MAX = 2**23 - 1  # symbols are -SYMBOL_MAX ... SYMBOL_MAX
+SCALE_INDICES = 192  # from 1/32 of a step to 2**19 steps
+ESCAPE_BITS = 25  # lengths 0 ... 24
+TAGS = 16  # room for entropy models to come
+
+
+def _bound(size: int):
+    return field(metadata={"size": size})
+
+
+class EntropyModel(Protocol):
+    """What the symbols of one group of tensors are coded with."""
+
+    tag: ClassVar[int]
+
+    def code(self, coder: Coder, n: int, given: np.ndarray | None = None) -> np.ndarray:
+        """Write `given` (n,) integers, or read n of them."""
+        ...
+
+
+@dataclass(frozen=True)
+class Zeros:
+    """All symbols are zero; costs nothing."""
+
+    tag = 0
+
+    def code(self, coder: Coder, n: int, given: np.ndarray | None = None) -> np.ndarray:
+        return np.zeros(n, np.int32)
+
+
+@dataclass(frozen=True)
+class Laplace:
+    """Zero-mean Laplace; `scale` is an index as in `tables`, continued at eight an octave."""
+
+    scale: int = _bound(SCALE_INDICES)
+    tag = 1
+
+    def code(self, coder: Coder, n: int, given: np.ndarray | None = None) -> np.ndarray:
+        return code_laplace(coder, np.full(n, self.scale), np.zeros(n, np.int64), given)
+
+
+@dataclass(frozen=True)
+class Bits:
+    """Unsigned integers of `width` bits, all equally likely: 16 for IEEE half floats' patterns."""
+
+    width: int = _bound(25)
+    tag = 2
+
+    def code(self, coder: Coder, n: int, given: np.ndarray | None = None) -> np.ndarray:
+        return coder.uniform(np.full(n, 1 << self.width), given)
+
+
+_MODELS: dict[int, type] = {model.tag: model for model in (Zeros, Laplace, Bits)}
+
+
+def code_model(coder: Coder, given: EntropyModel | None = None) -> EntropyModel:
+    """An entropy model's own bits: its tag, then its fields."""
+    tag = coder.integer(TAGS, given.tag if given else None)
+    if tag not in _MODELS:
+        raise BitstreamError(f"wanted an entropy model of {sorted(_MODELS)}, got {tag}")
+    kind = _MODELS[tag]
+    values = astuple(given) if given else [None] * len(fields(kind))
+    return kind(*(coder.integer(f.metadata["size"], value) for f, value in zip(fields(kind), values)))
+
+
+def code_laplace(coder: Coder, scale: np.ndarray, centre: np.ndarray, given: np.ndarray | None = None) -> np.ndarray:
+    """Symbols (n,), each Laplace about `centre` (n,) in sixteenths with scale index `scale` (n,).
+
+    A scale beyond the tables' is shifted down by whole octaves, and the bits below travel as they are (within such a
+    bucket the density is flat to 0.01 bit).
+    """
+    mean = centre + FRACTIONS // 2 >> 4
+    fraction = centre - FRACTIONS * mean
+    if scale.max(initial=0) < SCALES:
+        return mean + _code_residuals(coder, row(scale, fraction), None if given is None else given - mean)
+    shift = np.maximum(scale - SCALES + SCALES_PER_OCTAVE, 0) // SCALES_PER_OCTAVE
+    half = (1 << shift) >> 1
+    rows = row(scale - SCALES_PER_OCTAVE * shift, np.where(shift > 0, 0, fraction))
+    wide = None if given is None else given - mean + half
+    high = _code_residuals(coder, rows, None if wide is None else wide >> shift)
+    low = coder.uniform(1 << shift, None if wide is None else wide - (high << shift))
+    return mean - half + (high << shift) + low
+
+
+def _code_residuals(coder: Coder, rows: np.ndarray, given: np.ndarray | None) -> np.ndarray:
+    """Integers (n,) by table `rows` (n,); those beyond REACH follow behind all others."""
+    columns = None if given is None else np.where(np.abs(given) <= REACH, given + REACH, ESCAPE)
+    residuals = coder.tabled(rows, columns) - REACH
+    if residuals.max(initial=0) > REACH:
+        escaped = np.flatnonzero(residuals > REACH)
+        residuals[escaped] = _code_escapes(coder, escaped.size, None if given is None else given[escaped])
+    return residuals
+
+
+def _code_escapes(coder: Coder, n: int, given: np.ndarray | None) -> np.ndarray:
+    """Integers (n,) with |value| > REACH: twice the excess plus the sign, as its length in bits and those bits."""
+    folded = None if given is None else 2 * (np.abs(given) - REACH - 1) + (given < 0)
+    length = coder.uniform(np.full(n, ESCAPE_BITS), None if folded is None else np.frexp(folded)[1])
+    leading = (1 << length.astype(np.int64)) >> 1
+    folded = leading + coder.uniform(np.maximum(leading, 1), None if folded is None else folded - leading)
+    return (folded // 2 + REACH + 1) * (1 - 2 * (folded % 2))

@@ -1,0 +1,38 @@
+"""What is in a file: bytes by section, and the decoder's cost in multiply-accumulates."""
+
+from dataclasses import replace
+
+from .coder import Meter
+from .profile import Manifest
+from .segment import Segment, code_segment, grid_shapes
+from .syntax import MAGIC, Header, Signal, code_header
+from .wire import Writer
+
+BEFORE_HEADER = len(MAGIC) + 1 + 4  # version, checksum
+POLYPHASE = 25  # multiply-accumulates per output sample of an x2 upsampling, as the graph does it
+
+
+def section_bytes(header: Header, manifest: Manifest, segment: Segment, total: int, payload: int) -> dict[str, int]:
+    """Bytes of the header, the metadata, the networks and the latents of a file of `total`; they add up to it."""
+    plain = Writer()
+    code_header(plain, replace(header, sections={}))
+    meter = Meter()
+    code_segment(meter, manifest, header.signal, segment, latents=False)
+    networks = min(payload, round(meter.bits / 8))
+    first = BEFORE_HEADER + len(plain.data)
+    return {"header": first, "metadata": total - payload - first, "networks": networks, "latents": payload - networks}
+
+
+def macs_per_pixel(manifest: Manifest, signal: Signal, segment: Segment) -> dict[str, float]:
+    """Multiply-accumulates per pixel, as the runtime and its graphs execute them, by stage."""
+    sizes = {name: symbols.size for group in segment.groups.values() for name, symbols in group.symbols.items()}
+    synthesis = sum(n for name, n in sizes.items() if name.startswith("synthesis.") and name.endswith("weight"))
+    if not manifest.levels:
+        return {"synthesis": float(synthesis)}
+    areas = [h * w for h, w in grid_shapes(signal, manifest.levels)]
+    per_latent = sum(n for name, n in sizes.items() if name.startswith("context.") and name.endswith("weight"))
+    coded = [*areas, *areas[len(areas) - manifest.hyper :]]
+    inter = [n for name, n in sizes.items() if name.startswith("inter.") and name.endswith("weight")]
+    context = per_latent * sum(coded) + sum(n * area for n, area in zip(inter, areas[1:]))
+    upsampling = POLYPHASE * sum((manifest.levels - 1 - k) * area for k, area in enumerate(areas[:-1]))
+    return {"context": context / signal.pixels, "upsampling": upsampling / signal.pixels, "synthesis": float(synthesis)}

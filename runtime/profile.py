@@ -1,0 +1,130 @@
+"""Profiles: decoder graphs (ONNX) with a manifest that says which tensors they take and how those are coded.
+
+A profile is one or more graphs, run in sequence, each taking tensors by name and the output of the one before. The
+manifest is JSON in the first graph's `metadata_props`. Standard profiles ship beside this file under a number; any other
+is named by the digest of its graphs, and travels in the file or lies in a folder.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from .wire import BitstreamError, Reader, Wire, Writer
+
+FOLDER = Path(__file__).parent / "profiles"
+STANDARD = {1: "pyramid7", 2: "pyramid8", 3: "pyramid9"}  # numbers on the wire; never reused
+KEY = "inrcodec"  # of the manifest among the metadata
+GRAPHS_MAX, GRAPH_MAX = 8, 2**20  # graphs of a profile, bytes of one
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """How a profile's tensors are sized and coded.
+
+    `sizes`: (name, largest value) of the numbers chosen per picture. `tensors`: (name, dimensions, group) in the order of
+    the stream; a dimension is a number or a sum of names such as "neighbours+features" ("channels" is the signal's).
+    Tensors of one group share a step and an entropy model. `levels`, `hyper`: latent and hyper-latent grids, if any.
+    `halo`: rows that the last graph needs beyond those it makes, if it may be run in bands.
+    """
+
+    name: str
+    sizes: tuple[tuple[str, int], ...]
+    tensors: tuple[tuple[str, tuple[int | str, ...], str], ...]
+    levels: int = 0
+    hyper: int = 0
+    halo: int = -1
+
+    def shape(self, dimensions: tuple[int | str, ...], sizes: dict[str, int]) -> tuple[int, ...]:
+        return tuple(d if isinstance(d, int) else sum(sizes[name] for name in d.split("+")) for d in dimensions)
+
+    @property
+    def groups(self) -> dict[str, list[tuple[str, tuple[int | str, ...]]]]:
+        groups: dict[str, list[tuple[str, tuple[int | str, ...]]]] = {}
+        for name, dimensions, group in self.tensors:
+            groups.setdefault(group, []).append((name, dimensions))
+        return groups
+
+    def to_json(self) -> str:
+        return json.dumps(vars(self), separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> "Manifest":
+        """Raises BitstreamError where `text` is no manifest."""
+        try:
+            facts = json.loads(text)
+            sizes = tuple((str(name), int(most)) for name, most in facts.pop("sizes"))
+            tensors = tuple((str(n), tuple(d if isinstance(d, int) else str(d) for d in dims), str(g)) for n, dims, g in facts.pop("tensors"))
+            return cls(sizes=sizes, tensors=tensors, **facts)
+        except (ValueError, TypeError, KeyError) as error:
+            raise BitstreamError(f"wanted a profile's manifest, got {error}") from None
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The graphs' bytes."""
+
+    graphs: tuple[bytes, ...]
+
+    @cached_property
+    def digest(self) -> bytes:
+        return hashlib.sha256(b"".join(self.graphs)).digest()[:8]
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        metadata = session(self.graphs[0], 1).get_modelmeta().custom_metadata_map
+        return Manifest.from_json(metadata.get(KEY, "null"))
+
+
+@lru_cache(maxsize=16)
+def session(graph: bytes, threads: int) -> onnxruntime.InferenceSession:
+    """A cached session; `threads` 0 takes all cores."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    options.log_severity_level = 4
+    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+
+
+def run(graph: bytes, tensors: dict[str, np.ndarray], threads: int) -> np.ndarray:
+    """The graph's only output, given the tensors that it names."""
+    ready = session(graph, threads)
+    return ready.run(None, {node.name: tensors[node.name] for node in ready.get_inputs()})[0]
+
+
+@lru_cache(maxsize=None)
+def standard(number: int) -> Profile:
+    """Raises BitstreamError for a number that this version does not know."""
+    if number not in STANDARD:
+        raise BitstreamError(f"wanted a profile of {sorted(STANDARD)}, got {number}: a newer inrcodec may read this file")
+    return load(STANDARD[number])
+
+
+@lru_cache(maxsize=None)
+def load(name: str) -> Profile:
+    """A shipped profile: `NAME.txt` lists its graphs' files."""
+    graphs = (FOLDER / f"{name}.txt").read_text().split()
+    return Profile(tuple((FOLDER / graph).read_bytes() for graph in graphs))
+
+
+def code_bundle(wire: Wire, given: Profile | None = None) -> Profile:
+    """A profile on its own: how many graphs, then each."""
+    graphs = given.graphs if given else ()
+    count = wire.varint(len(graphs), GRAPHS_MAX)
+    return Profile(tuple(wire.blob(graphs[i] if given else b"", GRAPH_MAX) for i in range(count)))
+
+
+def bundle(profile: Profile) -> bytes:
+    wire = Writer()
+    code_bundle(wire, profile)
+    return bytes(wire.data)
+
+
+def unbundle(data: bytes) -> Profile:
+    """Raises BitstreamError."""
+    return code_bundle(Reader(data))

@@ -1,0 +1,125 @@
+"""A segment: everything that one INR's payload carries, coded by one walk for both directions."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .coder import Coder, Decoder, Encoder
+from .context import EXACT, LIMIT, SUM_BITS, UNIT_BITS, WEIGHT_BITS, ContextModel, code_grids
+from .entropy import EntropyModel, code_model
+from .profile import Manifest
+from .syntax import Signal
+from .wire import BitstreamError
+
+EXPONENTS = 32  # a step is 2**-exponent
+WEIGHTS_MAX = 2**24  # values over all tensors of a segment
+
+
+@dataclass(frozen=True)
+class Group:
+    """Tensors that share a step, 2**-`exponent`, and an entropy model; `symbols` by tensor name, integers."""
+
+    exponent: int
+    model: EntropyModel
+    symbols: dict[str, np.ndarray]
+
+    def values(self) -> dict[str, np.ndarray]:
+        """float32 tensors: step * symbol."""
+        return {name: symbols.astype(np.float32) * np.float32(2.0**-self.exponent) for name, symbols in self.symbols.items()}
+
+
+@dataclass(frozen=True)
+class Segment:
+    """`sizes` chosen for this picture, `groups` of network tensors, `grids` of latents in coding order."""
+
+    sizes: dict[str, int]
+    groups: dict[str, Group]
+    grids: list[np.ndarray] = field(default_factory=list)
+
+
+def grid_shapes(signal: Signal, levels: int) -> list[tuple[int, int]]:
+    """(h, w) of each latent level, finest first: the sizes halve, rounded up."""
+    return [(-(-signal.height // 2**k), -(-signal.width // 2**k)) for k in range(levels)]
+
+
+def code_segment(
+    coder: Coder, manifest: Manifest, signal: Signal, given: Segment | None = None, latents: bool = True
+) -> Segment:
+    """Write `given`, or read a segment: sizes, network tensors by groups, and, if wanted, latents."""
+    sizes = {name: coder.integer(most, given.sizes[name] - 1 if given else None) + 1 for name, most in manifest.sizes}
+    shapes = {
+        group: {name: manifest.shape(dimensions, {"channels": signal.channels, **sizes}) for name, dimensions in tensors}
+        for group, tensors in manifest.groups.items()
+    }
+    if (n := sum(int(np.prod(shape)) for tensors in shapes.values() for shape in tensors.values())) > WEIGHTS_MAX:
+        raise BitstreamError(f"wanted at most {WEIGHTS_MAX} network parameters, got {n}")
+    groups = {group: code_group(coder, tensors, given.groups[group] if given else None) for group, tensors in shapes.items()}
+    if not manifest.levels or not latents:
+        return Segment(sizes, groups)
+    grids = grid_shapes(signal, manifest.levels)
+    hyper = grids[len(grids) - manifest.hyper :]
+    return Segment(sizes, groups, code_grids(coder, context_model(groups), grids, hyper, given.grids if given else None))
+
+
+def code_group(coder: Coder, shapes: dict[str, tuple[int, ...]], given: Group | None = None) -> Group:
+    """A step exponent, an entropy model's record, and the symbols of all tensors in a row."""
+    exponent = coder.integer(EXPONENTS, given.exponent if given else None)
+    model = code_model(coder, given.model if given else None)
+    counts = [int(np.prod(shape)) for shape in shapes.values()]
+    flat = None if given is None else np.concatenate([given.symbols[name].ravel() for name in shapes])
+    flat = model.code(coder, sum(counts), flat)
+    parts = np.split(flat, np.cumsum(counts)[:-1])
+    return Group(exponent, model, {name: part.reshape(shape) for (name, shape), part in zip(shapes.items(), parts)})
+
+
+def context_model(groups: dict[str, Group], bound: bool = True) -> ContextModel:
+    """The integer context network of a segment's tensors.
+
+    Raises BitstreamError where its sums could leave float32's integers, unless `bound` is off.
+    """
+
+    def fixed(name: str, bits: int) -> np.ndarray:
+        group = next(group for group in groups.values() if name in group.symbols)
+        if group.exponent > bits:
+            raise BitstreamError(f"wanted {name} in steps of at least 2**-{bits}, got 2**-{group.exponent}")
+        return group.symbols[name].astype(np.int64) << (bits - group.exponent)
+
+    levels = [name.split(".")[1] for group in groups.values() for name in group.symbols if name.startswith("inter.") and name.endswith(".weight")]
+    model = ContextModel(
+        *(fixed(f"context.{name}", SUM_BITS if "bias" in name else WEIGHT_BITS) for name in CONTEXT_TENSORS),
+        inter=tuple((fixed(f"inter.{k}.weight", WEIGHT_BITS), fixed(f"inter.{k}.bias", SUM_BITS)) for k in levels),
+    )
+    if bound and (most := largest_sum(model)) >= EXACT:
+        raise BitstreamError(f"wanted context sums below {EXACT}, got up to {most}")
+    return model
+
+
+CONTEXT_TENSORS = ("first.weight", "first.bias", "second.weight", "second.bias", "last.weight", "last.bias", "skip.weight")
+
+
+def largest_sum(model: ContextModel) -> int:
+    """The largest magnitude that any sum of the context network can reach, in its fixed point."""
+    unit = LIMIT << UNIT_BITS
+    layers = [
+        unit * np.abs(model.first).sum(0) + np.abs(model.first_bias),
+        unit * np.abs(model.second + (np.eye(len(model.second), dtype=np.int64) << WEIGHT_BITS)).sum(0) + np.abs(model.second_bias),
+        unit * (np.abs(model.last).sum(0) + np.abs(model.skip).sum(0)) + np.abs(model.last_bias),
+        *(unit * np.abs(weights).sum(0) + np.abs(bias) for weights, bias in model.inter),
+    ]
+    return int(max(layer.max(initial=0) for layer in layers))
+
+
+def write_segment(manifest: Manifest, signal: Signal, segment: Segment) -> bytes:
+    coder = Encoder()
+    code_segment(coder, manifest, signal, segment)
+    return coder.finish()
+
+
+def read_segment(manifest: Manifest, signal: Signal, payload: bytes) -> Segment:
+    """Raises BitstreamError where the payload is no segment of this profile."""
+    try:
+        return code_segment(Decoder(payload), manifest, signal)
+    except BitstreamError:
+        raise
+    except (AssertionError, ValueError, OverflowError, IndexError) as error:
+        raise BitstreamError(f"wanted a payload of profile {manifest.name}, got data that does not decode: {error}") from None

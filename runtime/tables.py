@@ -1,0 +1,56 @@
+"""The probability tables: discretized Laplace distributions as 24-bit integer frequencies.
+
+Built by integer arithmetic alone from `DECAY`, so that every machine has the same tables. A row is one scale and one
+sixteenth of the mean's fraction; its columns are the symbols -31 ... 31 and an escape.
+"""
+
+import numpy as np
+
+PRECISION = 24  # bits; every row sums to 2**24
+REACH = 31  # the largest symbol that a row codes without escape
+ESCAPE = 2 * REACH + 1  # the last column
+SCALES = 64  # scale i is 2**((i - SCALE_ZERO) / SCALES_PER_OCTAVE) quantization steps
+SCALES_PER_OCTAVE = 8
+SCALE_ZERO = 40  # the index of scale 1
+FRACTIONS = 16  # the mean's fraction, in sixteenths from -8 to 7
+
+# floor(2**32 * exp(-1 / (16 * scale))): how much a Laplace tail loses in one sixteenth of a step.
+DECAY = (
+    581_260_615, 686_215_098, 799_036_310, 918_726_428, 1_044_178_423, 1_174_220_339, 1_307_656_790,
+    1_443_305_845, 1_580_030_168, 1_716_761_895, 1_852_521_206, 1_986_428_948, 2_117_713_904, 2_245_715_466,
+    2_369_882_518, 2_489_769_347, 2_605_029_347, 2_715_407_188, 2_820_730_046, 2_920_898_383, 3_015_876_648,
+    3_105_684_221, 3_190_386_796, 3_270_088_366, 3_344_923_893, 3_415_052_718, 3_480_652_712, 3_541_915_164,
+    3_599_040_368, 3_652_233_859, 3_701_703_250, 3_747_655_612, 3_790_295_335, 3_829_822_416, 3_866_431_115,
+    3_900_308_936, 3_931_635_878, 3_960_583_919, 3_987_316_691, 4_011_989_318, 4_034_748_382, 4_055_731_996,
+    4_075_069_961, 4_092_883_986, 4_109_287_957, 4_124_388_246, 4_138_284_039, 4_151_067_683, 4_162_825_044,
+    4_173_635_859, 4_183_574_095, 4_192_708_297, 4_201_101_925, 4_208_813_684, 4_215_897_841, 4_222_404_521,
+    4_228_379_999, 4_233_866_970, 4_238_904_802, 4_243_529_782, 4_247_775_344, 4_251_672_274, 4_255_248_917,
+    4_258_531_358,
+)
+
+
+def _frequencies(decay: np.ndarray, fraction: np.ndarray) -> np.ndarray:
+    """Frequencies (rows, ESCAPE + 1) of Laplace distributions about fraction / 16, for `decay` and `fraction` (rows,)."""
+    tail = np.full((len(decay), FRACTIONS * (REACH + 1) + 1), 1 << 32, np.uint64)  # 2**32 * exp(-d / (16 * scale))
+    for d in range(1, tail.shape[1]):
+        tail[:, d] = tail[:, d - 1] * decay >> np.uint64(32)
+    edges = FRACTIONS * np.arange(-REACH, REACH + 2) - FRACTIONS // 2 - fraction[:, None]  # between symbols, in 1/16
+    half = np.take_along_axis(tail, np.abs(edges), axis=1).astype(np.int64)
+    cumulative = np.where(edges < 0, half, (1 << 33) - half)  # 2**33 * P(symbol < edge)
+    room = (1 << PRECISION) - ESCAPE - 1  # the rest gives every column at least 1
+    inside = np.diff(cumulative * room >> 33) + 1
+    return np.concatenate([inside, (1 << PRECISION) - inside.sum(1, keepdims=True)], axis=1)
+
+
+def _build() -> np.ndarray:
+    rows = np.arange(SCALES * FRACTIONS)
+    decay = np.array(DECAY, np.uint64)[rows // FRACTIONS]
+    return _frequencies(decay, rows % FRACTIONS - FRACTIONS // 2)
+
+
+FREQUENCIES = _build()  # (SCALES * FRACTIONS, ESCAPE + 1)
+
+
+def row(scale: np.ndarray, fraction: np.ndarray) -> np.ndarray:
+    """The row of scale index 0 ... SCALES - 1 and fraction -8 ... 7 (sixteenths)."""
+    return scale * FRACTIONS + fraction + FRACTIONS // 2

@@ -1,0 +1,61 @@
+"""The integer context model: what is written is read, on every shape and template."""
+
+import numpy as np
+import pytest
+
+from inrcodec.runtime.coder import Decoder, Encoder, Meter
+from inrcodec.runtime.context import NEIGHBOURS, ContextModel, code_grids, slope
+
+
+def random_model(neighbours: int, features: int, grids: list[int], seed: int = 0) -> ContextModel:
+    """Integer weights of about 0.2."""
+    rng = np.random.default_rng(seed)
+    inputs = neighbours + features
+
+    def draw(*shape: int) -> np.ndarray:
+        return rng.integers(-50, 50, shape)
+
+    inter = tuple((draw(n, features), draw(features)) for n in grids)
+    return ContextModel(
+        draw(inputs, inputs), draw(inputs), draw(inputs, inputs), draw(inputs), draw(inputs, 2), draw(2), draw(inputs, 2), inter
+    )
+
+
+def pyramid(height: int, width: int, levels: int = 6, hyper: int = 2):
+    shapes = [(-(-height // 2**k), -(-width // 2**k)) for k in range(levels)]
+    return shapes, shapes[-hyper:], [levels - 1 - k + hyper for k in range(3)]
+
+
+@pytest.mark.parametrize("neighbours", [1, 6, 10, 14, 24])
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (17, 1), (13, 22), (40, 31)])
+def test_round_trip(size, neighbours):
+    shapes, hyper, seen = pyramid(*size)
+    model = random_model(neighbours, 2, seen)
+    rng = np.random.default_rng(1)
+    grids = [np.rint(rng.laplace(0, 2.0 ** (k - 2), shape)).astype(np.int32) for k, shape in enumerate([*hyper[::-1], *shapes[::-1]])]
+    encoder = Encoder()
+    code_grids(encoder, model, shapes, hyper, grids)
+    for mine, theirs in zip(grids, code_grids(Decoder(encoder.finish()), model, shapes, hyper)):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+def test_huge_symbols_come_back():
+    shapes, hyper, seen = pyramid(9, 14)
+    grids = [np.full(shape, 70_000 * (-1) ** k, np.int32) for k, shape in enumerate([*hyper[::-1], *shapes[::-1]])]
+    encoder = Encoder()
+    code_grids(encoder, random_model(14, 6, seen), shapes, hyper, grids)
+    for mine, theirs in zip(grids, code_grids(Decoder(encoder.finish()), random_model(14, 6, seen), shapes, hyper)):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+def test_empty_grids_are_nearly_free():
+    shapes, hyper, seen = pyramid(64, 64)
+    meter = Meter()
+    code_grids(meter, random_model(6, 2, seen), shapes, hyper, [np.zeros(s, np.int32) for s in [*hyper[::-1], *shapes[::-1]]])
+    assert meter.bits == len(shapes) + len(hyper)
+
+
+@pytest.mark.parametrize("neighbours", range(1, 25))
+def test_slope_puts_neighbours_first(neighbours):
+    lean = slope(neighbours)
+    assert all(lean * dy + dx < 0 for dy, dx in NEIGHBOURS[:neighbours])
