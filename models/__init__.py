@@ -1,0 +1,8 @@
+"""The systems: one paper a file in `image/` and `video/`, composed of `parts/`, quantizers and rates."""
+
+from collections.abc import Callable
+
+from .image.pyramid import pyramid
+from .method import Method
+
+METHODS: dict[str, Callable[[], Method]] = {"pyramid": pyramid}

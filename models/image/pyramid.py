@@ -1,0 +1,164 @@
+"""`pyramid`: latent grids, learned upsampling, convolutional synthesis and a context model, all small; our flagship.
+
+        hyper-latents --+                        (6 x 1/64 ... feed the context model alone)
+                        v
+    latents 1/64 --> context --> range coder     each latent: Laplace(centre, scale) from neighbours and coarser grids
+        :               ^
+    latents 1/1  -------+
+        |
+        +--> x2 --> x2 ... --> features (levels, H, W) --> 1x1 network --> 3x3 residuals --> pixels
+
+After COOL-CHIC (Ladune et al. 2023), C3 (Kim et al. 2024) and Cool-chic 5.0 (Ladune et al. 2026); with integer
+probability tables, a straight-through clamp, the networks' own rate in the loss and a size chosen per picture.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from ...runtime.profile import Manifest
+from ...runtime.segment import grid_shapes
+from ...runtime.syntax import Signal
+from ..method import Graph, Inr, Method, Paper, Phase, Recipe, Tensors
+from ..parts.context import init_context, latent_bits
+from ..parts.latents import Canvas
+from ..parts.synthesis import HALO, RESIDUALS, init_synthesis, synthesis_graph, synthesize
+from ..parts.upsampling import TAPS, bicubic_taps, pyramid_features, upsampling_graph
+
+HYPER = 3  # the coarsest levels have hyper-latents too
+LARGE, HUGE = 2**20, 3 * 2**20  # pixels from which a picture gets an eighth and a ninth level
+
+
+@dataclass(frozen=True)
+class Size:
+    """What the context sees, and the synthesis's hidden channels."""
+
+    neighbours: int
+    features: int
+    hidden: int
+
+
+SMALL, MEDIUM, FULL = Size(6, 2, 8), Size(10, 4, 16), Size(14, 6, 32)
+
+
+def levels_of(signal: Signal) -> int:
+    pixels = signal.height * signal.width
+    return 7 + (pixels > LARGE) + (pixels > HUGE)
+
+
+@dataclass(frozen=True)
+class Pyramid:
+    """The architecture for one signal."""
+
+    signal: Signal
+    size: Size
+
+    @cached_property
+    def levels(self) -> int:
+        return levels_of(self.signal)
+
+    @cached_property
+    def canvas(self) -> Canvas:
+        shapes = grid_shapes(self.signal, self.levels)
+        return Canvas((*shapes, *shapes[-HYPER:]))
+
+    @property
+    def manifest(self) -> Manifest:
+        return manifest(self.levels)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        return vars(self.size)
+
+    def init(self, target: Tensor, generator: torch.Generator) -> Inr:
+        seen = [self.levels - 1 - k + HYPER for k in range(3)]
+        tensors = init_context(self.size.neighbours, self.size.features, seen, generator)
+        tensors |= init_synthesis(self.levels, self.size.hidden, self.signal.channels, generator)
+        tensors["synthesis.pixel.bias"] += target.mean((1, 2)).to("cpu")
+        tensors["upsampling.kernels"] = bicubic_taps().repeat(self.levels - 1, 1)
+        tensors = {name: tensor.to(target.device) for name, tensor in tensors.items()}
+        return Inr(tensors, torch.zeros(self.canvas.size, device=target.device))
+
+    def mask(self, device: torch.device) -> Tensor:
+        return self.canvas.mask(device)
+
+    def render(self, tensors: Tensors, latents: Tensor) -> Tensor:
+        features = pyramid_features(self.canvas.split(latents)[: self.levels], tensors["upsampling.kernels"])
+        return synthesize(features, tensors)
+
+    def latent_bits(self, tensors: Tensors, latents: Tensor, mask: Tensor) -> Tensor:
+        return latent_bits(latents, self.canvas, self.levels, mask, tensors)
+
+    def grids(self, latents: Tensor) -> list[Tensor]:
+        return self.canvas.split(latents)[::-1]
+
+    def latents(self, grids: list[Tensor]) -> Tensor:
+        return self.canvas.join(grids[::-1])
+
+
+def manifest(levels: int) -> Manifest:
+    """The wire's description of the pyramid with so many levels."""
+    inputs = "neighbours+features"
+    context = [
+        ("context.first.weight", (inputs, inputs), "context.weight"),
+        ("context.second.weight", (inputs, inputs), "context.weight"),
+        ("context.last.weight", (inputs, 2), "context.weight"),
+        ("context.skip.weight", (inputs, 2), "context.weight"),
+        ("context.first.bias", (inputs,), "context.bias"),
+        ("context.second.bias", (inputs,), "context.bias"),
+        ("context.last.bias", (2,), "context.bias"),
+    ]
+    inter = [(f"inter.{k}.weight", (levels - 1 - k + HYPER, "features"), "inter.weight") for k in range(3)]
+    inter += [(f"inter.{k}.bias", ("features",), "inter.bias") for k in range(3)]
+    synthesis = [
+        ("upsampling.kernels", (levels - 1, TAPS), "upsampling"),
+        ("synthesis.hidden.weight", ("hidden", levels), "synthesis.weight"),
+        ("synthesis.pixel.weight", ("channels", "hidden"), "synthesis.weight"),
+        ("synthesis.skip.weight", ("channels", levels), "synthesis.weight"),
+        *((f"synthesis.residual{i}.weight", ("channels", "channels", 3, 3), "synthesis.weight") for i in range(RESIDUALS)),
+        ("synthesis.hidden.bias", ("hidden",), "synthesis.bias"),
+        ("synthesis.pixel.bias", ("channels",), "synthesis.bias"),
+        *((f"synthesis.residual{i}.bias", ("channels",), "synthesis.bias") for i in range(RESIDUALS)),
+    ]
+    sizes = (("neighbours", 24), ("features", 16), ("hidden", 256))
+    return Manifest(f"pyramid{levels}", sizes, (*context, *inter, *synthesis), levels, HYPER, HALO)
+
+
+def graphs(levels: int) -> tuple[Graph, Graph]:
+    """The decoder graphs: upsampling (one per number of levels) and synthesis (one for all)."""
+    shapes = grid_shapes(Signal(96, 160), levels)
+    latents = {f"latents.{k}": torch.zeros(1, 1, *shape) for k, shape in enumerate(shapes)}
+    upsampling = Graph(
+        f"upsampling{levels}",
+        upsampling_graph,
+        {"upsampling.kernels": bicubic_taps().repeat(levels - 1, 1), **latents},
+        {name: {2: f"height{k}", 3: f"width{k}"} for k, name in enumerate(latents)},
+        "features",
+    )
+    tensors = init_synthesis(levels, 12, 3, torch.Generator())
+    names: dict[str, dict[int, str]] = {"features": {1: "levels", 2: "height", 3: "width"}}
+    for name, dimensions, _ in manifest(levels).tensors:
+        if name.startswith("synthesis."):
+            names[name] = {i: d for i, d in enumerate(dimensions) if isinstance(d, str)}
+    names["synthesis.hidden.weight"][1] = names["synthesis.skip.weight"][1] = "levels"
+    features = torch.zeros(1, levels, 48, 80)
+    return upsampling, Graph("synthesis", synthesis_graph, {"features": features, **tensors}, names, "image")
+
+
+RECIPE = Recipe(
+    (
+        Phase("fit", 0.9, lr=(1e-2, 0.0), temperature=(0.35, 0.08), noise=(0.22, 0.15)),
+        Phase("networks", 0.1, lr=(1e-3, 0.0), hard=True),
+    )
+)
+
+
+def build(signal: Signal, lmbda: float) -> Pyramid:
+    return Pyramid(signal, SMALL)
+
+
+def pyramid() -> Method:
+    paper = Paper("inrcodec pyramid", 2026, "the inrcodec authors", "after COOL-CHIC, C3 and Cool-chic 5.0")
+    return Method("pyramid", "image", paper, build, RECIPE)

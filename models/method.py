@@ -1,0 +1,117 @@
+"""What a paper proposes, as values: an architecture, how it is fitted, and where it comes from."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from ..runtime.profile import Manifest
+from ..runtime.syntax import Signal
+
+Tensors = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Inr:
+    """A fitted or half-fitted representation: network `tensors` by their names on the wire, and `latents` in one tensor.
+
+    Both are floats; latents are in quantization steps.
+    """
+
+    tensors: Tensors
+    latents: Tensor
+
+
+@dataclass(frozen=True)
+class Graph:
+    """One decoder graph: a function of tensors, example inputs by name, and for each input which dimensions vary."""
+
+    name: str
+    function: Callable[[Tensors], Tensor]
+    inputs: Tensors
+    dynamic: dict[str, dict[int, str]]
+    output: str
+
+
+class Architecture(Protocol):
+    """An INR as a pure function of its tensors, for one signal."""
+
+    signal: Signal
+
+    @property
+    def manifest(self) -> Manifest: ...
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """The numbers of `manifest.sizes` for this signal."""
+        ...
+
+    def init(self, target: Tensor, generator: torch.Generator) -> Inr:
+        """A start for `target` (channels, height, width) in [0, 1]."""
+        ...
+
+    def mask(self, device: torch.device) -> Tensor:
+        """1 where `latents` holds a latent, 0 elsewhere."""
+        ...
+
+    def render(self, tensors: Tensors, latents: Tensor) -> Tensor:
+        """(channels, height, width), near [0, 1] but not clipped."""
+        ...
+
+    def latent_bits(self, tensors: Tensors, latents: Tensor, mask: Tensor) -> Tensor:
+        """The rate of the latents; a scalar."""
+        ...
+
+    def grids(self, latents: Tensor) -> list[Tensor]:
+        """Views (h, w) of the latent grids in coding order."""
+        ...
+
+    def latents(self, grids: list[Tensor]) -> Tensor:
+        """The inverse of `grids`."""
+        ...
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Part of a fit: a `share` of its iterations. Values with two ends go from the first to the second.
+
+    Learning rates fall as a cosine, the others linearly. `hard`: latents are rounded and stay; only the networks learn.
+    """
+
+    name: str
+    share: float
+    lr: tuple[float, float]  # of the networks; the latents' is `Recipe.gain` times as much
+    temperature: tuple[float, float] = (0.0, 0.0)  # of the soft rounding
+    noise: tuple[float, float] = (0.0, 0.0)  # standard deviation, in steps
+    hard: bool = False
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How an INR is fitted: `candidates` starts of `warmup` (a share each), of which the best goes through `phases`."""
+
+    phases: tuple[Phase, ...]
+    candidates: int = 1
+    warmup: float = 0.0
+    gain: float = 16.0  # the latents' learning rate over the networks', in quantization steps
+
+
+@dataclass(frozen=True)
+class Paper:
+    title: str
+    year: int
+    authors: str
+    venue: str
+
+
+@dataclass(frozen=True)
+class Method:
+    """`build(signal, lmbda)` gives the architecture, `recipe` is how it is fitted."""
+
+    name: str
+    kind: str  # "image" or "video"
+    paper: Paper
+    build: Callable[[Signal, float], Architecture]
+    recipe: Recipe

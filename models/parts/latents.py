@@ -1,0 +1,59 @@
+"""All latent grids of a picture on one canvas, so that a step of training touches them in one call.
+
+The finest grid lies on the left, the second on its right, below that the third and beside this one all others, with a
+margin of zeros as wide as the context's reach around each. Flattened, a neighbour is a constant offset away on every grid.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from ...runtime.context import MARGIN
+
+
+def grid_shapes(height: int, width: int, levels: int) -> list[tuple[int, int]]:
+    """(h, w) of each level, finest first: sizes halve, rounded up."""
+    return [(-(-height // 2**k), -(-width // 2**k)) for k in range(levels)]
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """Where each grid lies: `shapes` finest first, latents then hyper-latents."""
+
+    shapes: tuple[tuple[int, int], ...]
+
+    @cached_property
+    def corners(self) -> list[tuple[int, int]]:
+        """(row, column) of each grid's first value."""
+        corners = [(MARGIN, MARGIN)]
+        row, column = MARGIN, 2 * MARGIN + self.shapes[0][1]
+        for i, (h, w) in enumerate(self.shapes[1:], 1):
+            corners.append((row, column))
+            if i == 2:
+                column += w + MARGIN
+            else:
+                row += h + MARGIN
+        return corners
+
+    @cached_property
+    def size(self) -> tuple[int, int]:
+        bottom = max(r + h for (r, _), (h, _) in zip(self.corners, self.shapes))
+        right = max(c + w for (_, c), (_, w) in zip(self.corners, self.shapes))
+        return bottom + MARGIN, right + MARGIN
+
+    def split(self, canvas: Tensor) -> list[Tensor]:
+        """Views (..., h, w) of the grids on `canvas` (..., rows, columns)."""
+        return [canvas[..., r : r + h, c : c + w] for (r, c), (h, w) in zip(self.corners, self.shapes)]
+
+    def join(self, grids: list[Tensor]) -> Tensor:
+        """The canvas that holds `grids` (..., h, w); zero elsewhere. Fewer grids than shapes leave the last ones zero."""
+        canvas = grids[0].new_zeros(*grids[0].shape[:-2], *self.size)
+        for (r, c), grid in zip(self.corners, grids):
+            canvas[..., r : r + grid.shape[-2], c : c + grid.shape[-1]] = grid
+        return canvas
+
+    def mask(self, device: torch.device | str = "cpu") -> Tensor:
+        """1 where a latent lies, 0 on the margins: (rows, columns)."""
+        return self.join([torch.ones(shape, device=device) for shape in self.shapes])

@@ -1,0 +1,114 @@
+"""The parts: gradients are derivatives, fast forms equal the plain ones, graphs equal training."""
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from inrcodec.models.parts.context import init_context, latent_bits
+from inrcodec.models.parts.latents import Canvas
+from inrcodec.models.parts.synthesis import _Conv3x3, init_synthesis, synthesis_graph, synthesize
+from inrcodec.models.parts.upsampling import bicubic_taps, pyramid_features, upsample, upsampling_graph
+from inrcodec.models.quantizers import soft_round, soft_round_noise
+from inrcodec.models.rates import laplace_bits
+from inrcodec.runtime.segment import grid_shapes
+from inrcodec.runtime.syntax import Signal
+
+LEVELS, HYPER = 6, 2
+
+
+def noisy(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {n: (t.double() + 0.1 * torch.randn(t.shape, dtype=torch.double)).requires_grad_() for n, t in tensors.items()}
+
+
+@pytest.fixture
+def canvas() -> Canvas:
+    shapes = grid_shapes(Signal(9, 13), LEVELS)
+    return Canvas((*shapes, *shapes[-HYPER:]))
+
+
+def test_canvas_keeps_every_grid(canvas):
+    grids = [torch.full(shape, i + 1.0) for i, shape in enumerate(canvas.shapes)]
+    joined = canvas.join(grids)
+    assert all(torch.equal(a, b) for a, b in zip(canvas.split(joined), grids))
+    assert (joined != 0).sum() == sum(g.numel() for g in grids) == canvas.mask().sum()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 1), (64, 64), (100, 37)])
+def test_canvas_margins_are_clear(size):
+    """No grid lies within four rows or columns of another."""
+    shapes = grid_shapes(Signal(*size), 7)
+    canvas = Canvas((*shapes, *shapes[-3:]))
+    mask = canvas.mask()[None, None]
+    for grid in range(len(canvas.shapes)):
+        alone = canvas.join([torch.full(s, float(i == grid)) for i, s in enumerate(canvas.shapes)])[None, None]
+        assert (F.max_pool2d(alone, 9, 1, 4) * mask).sum() == alone.sum()
+
+
+def test_rate_gradients(canvas):
+    torch.manual_seed(0)
+    seen = [LEVELS - 1 - k + HYPER for k in range(3)]
+    tensors = noisy(init_context(6, 2, seen, torch.Generator().manual_seed(0)))
+    mask = canvas.mask().double()
+    latents = (torch.randn(canvas.size, dtype=torch.double) * 1.5 * mask).requires_grad_()
+
+    def bits(latents, *values):
+        return latent_bits(latents, canvas, LEVELS, mask, dict(zip(tensors, values)))
+
+    assert torch.autograd.gradcheck(bits, (latents, *tensors.values()), eps=1e-6, atol=1e-3, fast_mode=True)
+
+
+def test_rate_is_that_of_a_laplace():
+    residual, log2_scale = torch.tensor([0.0, 3.0, -1.2]), torch.tensor([0.0, 1.0, -1.0])
+    bits, _, _ = laplace_bits(residual, log2_scale)
+    laplace = torch.distributions.Laplace(0.0, 2.0**log2_scale)
+    torch.testing.assert_close(bits, -torch.log2(laplace.cdf(residual + 0.5) - laplace.cdf(residual - 0.5)))
+
+
+def test_synthesis_gradients():
+    torch.manual_seed(0)
+    tensors = noisy(init_synthesis(5, 6, 3, torch.Generator().manual_seed(0)))
+    features = torch.randn(5, 7, 9, dtype=torch.double, requires_grad=True)
+
+    def image(features, *values):
+        return synthesize(features, dict(zip(tensors, values)))
+
+    assert torch.autograd.gradcheck(image, (features, *tensors.values()), eps=1e-6, atol=1e-4, fast_mode=True)
+
+
+def test_conv3x3_is_conv2d():
+    x, weight, bias = torch.randn(3, 12, 17), torch.randn(4, 3, 3, 3), torch.randn(4)
+    torch.testing.assert_close(_Conv3x3.apply(x, weight, bias, 50), F.conv2d(x[None], weight, bias)[0])
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 5), (31, 64)])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_graphs_equal_training(size, channels):
+    torch.manual_seed(0)
+    grids = [torch.randn(shape) for shape in grid_shapes(Signal(*size), 7)]
+    kernels = bicubic_taps().repeat(6, 1) + 0.1 * torch.randn(6, 4)
+    features = pyramid_features(grids, kernels)
+    latents = {f"latents.{k}": grid[None, None] for k, grid in enumerate(grids)}
+    torch.testing.assert_close(upsampling_graph({"upsampling.kernels": kernels, **latents})[0], features, atol=1e-4, rtol=1e-4)
+    tensors = {n: t.detach().float() for n, t in noisy(init_synthesis(7, 9, channels, torch.Generator())).items()}
+    image = synthesis_graph({"features": features[None], **tensors})[0]
+    torch.testing.assert_close(image, synthesize(features, tensors), atol=1e-4, rtol=1e-4)
+
+
+def test_bicubic_keeps_a_ramp_within_a_twentieth():
+    ramp = torch.arange(10.0).expand(1, 10, 10)
+    up = upsample(ramp, bicubic_taps(), 20, 20)
+    torch.testing.assert_close(up[0, 5, 6:14], torch.arange(6, 14) / 2 - 0.25, atol=0.05, rtol=0)
+
+
+@pytest.mark.parametrize("temperature", [0.1, 0.3, 5.0])
+def test_soft_round(temperature):
+    x = torch.linspace(-3, 3, 601, dtype=torch.double, requires_grad=True)
+    whole = torch.arange(-3.0, 4.0, dtype=torch.double)
+    torch.testing.assert_close(soft_round(whole + 0.5, temperature), whole + 0.5)
+    torch.testing.assert_close(soft_round(whole, temperature), whole, atol=1e-9, rtol=0)
+    inside = (x.detach() % 1 > 0.01).double()  # at whole numbers the slope jumps
+    noise = torch.zeros_like(x)
+    (gradient,) = torch.autograd.grad((soft_round_noise(x, noise, temperature) * inside).sum(), x)
+    step = 1e-6
+    numeric = (soft_round_noise(x + step, noise, temperature) - soft_round_noise(x - step, noise, temperature)) / (2 * step)
+    torch.testing.assert_close(gradient, numeric.detach() * inside, atol=1e-3, rtol=1e-3)
