@@ -1,0 +1,73 @@
+"""From a fitted INR to the bytes of a file, and the proof that the runtime decodes what torch meant."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ..models.method import Architecture, Inr
+from ..runtime.coder import Meter
+from ..runtime.decoder import decode
+from ..runtime.pixels import Metadata, quantize
+from ..runtime.profile import STANDARD
+from ..runtime.segment import Segment, code_segment, read_segment, write_segment
+from ..runtime.syntax import Header, read_file, write_file
+from .quantize import Cost, keep_exact, quantize_networks
+
+
+class ExportError(RuntimeError):
+    """The runtime does not decode what was written: a defect of ours, never of the input."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A file's bytes, what its networks take of them, and the INR as a decoder has it."""
+
+    data: bytes
+    networks_bytes: int
+    inr: Inr
+
+
+def export(architecture: Architecture, inr: Inr, distortion: Cost, rate: Cost, bit_price: float, metadata: Metadata) -> Exported:
+    """Quantize, write, and check. Costs as in `quantize_networks`."""
+    tensors = keep_exact(inr.tensors, architecture.manifest)
+    groups, decoded = quantize_networks(tensors, architecture.manifest, distortion, rate, bit_price)
+    grids = [np.rint(grid.detach().cpu().numpy()).astype(np.int32) for grid in architecture.grids(inr.latents)]
+    segment = Segment(architecture.sizes, groups, grids)
+    data = to_bytes(architecture, segment, metadata)
+    done = Inr(decoded, torch.round(inr.latents.detach()))
+    verify(architecture, done, segment, data)
+    return Exported(data, networks_bytes(architecture, segment), done)
+
+
+def to_bytes(architecture: Architecture, segment: Segment, metadata: Metadata) -> bytes:
+    number = {name: number for number, name in STANDARD.items()}[architecture.manifest.name]
+    sections = {name: value for name, value in vars(metadata).items() if value}
+    payload = write_segment(architecture.manifest, architecture.signal, segment)
+    return write_file(Header(architecture.signal, number, sections=sections), payload)
+
+
+def networks_bytes(architecture: Architecture, segment: Segment) -> int:
+    """Bytes of the payload before the latents."""
+    meter = Meter()
+    code_segment(meter, architecture.manifest, architecture.signal, segment, latents=False)
+    return round(meter.bits / 8)
+
+
+def verify(architecture: Architecture, inr: Inr, segment: Segment, data: bytes) -> None:
+    """Raises ExportError unless the runtime's latents are equal and its pixels equal within one level to torch's."""
+    header, payload = read_file(data)
+    for mine, theirs in zip(segment.grids, read_segment(architecture.manifest, header.signal, payload).grids):
+        if not np.array_equal(mine, theirs):
+            raise ExportError("wanted the latents that were written, the runtime decoded others")
+    with torch.no_grad():
+        image = architecture.render(inr.tensors, inr.latents).cpu().numpy()
+    wanted = np.moveaxis(quantize(image, header.signal.bit_depth), 0, -1).astype(int)
+    off = np.abs(wanted - decode(data).reshape(wanted.shape)).max()
+    if off > tolerance(header.signal.bit_depth):
+        raise ExportError(f"wanted torch's pixels within one level, the runtime's are off by {off}")
+
+
+def tolerance(bit_depth: int) -> int:
+    """One level of 8 bits; of 16 bits as many as float32's rounding can make in a picture's sums."""
+    return 1 if bit_depth == 8 else 16

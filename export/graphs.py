@@ -1,0 +1,74 @@
+"""Decoder graphs: a method's modules as ONNX files of dynamic size, with the manifest in their metadata.
+
+`python -m inrcodec.export.graphs` writes the standard profiles into the runtime; they never change once released.
+"""
+
+from pathlib import Path
+
+import onnx
+import torch
+
+from ..models.image import pyramid
+from ..models.method import Graph
+from ..runtime.profile import FOLDER, KEY, Manifest, Profile
+
+OPSET = 18
+
+
+class _Positional(torch.nn.Module):
+    """A function of named tensors as a module of tensors in a row: what the exporter traces."""
+
+    def __init__(self, graph: Graph) -> None:
+        super().__init__()
+        self.graph = graph
+
+    def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
+        return self.graph.function(dict(zip(self.graph.inputs, inputs)))
+
+
+def to_onnx(graph: Graph, manifest: Manifest | None = None) -> bytes:
+    """The ONNX file of one graph; its inputs bear the tensors' names."""
+    names = list(graph.inputs)
+    shapes = tuple({axis: torch.export.Dim.DYNAMIC for axis in graph.dynamic.get(name, {})} for name in names)
+    program = torch.onnx.export(
+        _Positional(graph),
+        tuple(graph.inputs.values()),
+        input_names=names,
+        output_names=[graph.output],
+        opset_version=OPSET,
+        dynamic_shapes=(shapes,),
+        dynamo=True,
+        external_data=False,
+        verbose=False,
+    )
+    assert program is not None
+    model = program.model_proto
+    for node in model.graph.node:  # names of source files and stacks are no part of a decoder
+        node.ClearField("doc_string")
+        del node.metadata_props[:]
+    del model.graph.value_info[:]
+    del model.metadata_props[:]
+    if manifest:
+        model.metadata_props.add(key=KEY, value=manifest.to_json())
+    model.producer_name, model.producer_version, model.doc_string = "inrcodec", "", ""
+    onnx.checker.check_model(model)
+    return model.SerializeToString(deterministic=True)
+
+
+def pyramid_profile(levels: int) -> Profile:
+    upsampling, synthesis = pyramid.graphs(levels)
+    return Profile((to_onnx(upsampling, pyramid.manifest(levels)), to_onnx(synthesis)))
+
+
+def write_standard_profiles(folder: Path = FOLDER) -> None:
+    """NAME.txt lists a profile's graphs; the synthesis is one file for all."""
+    folder.mkdir(exist_ok=True)
+    for levels in (7, 8, 9):
+        upsampling, synthesis = pyramid_profile(levels).graphs
+        (folder / f"upsampling{levels}.onnx").write_bytes(upsampling)
+        (folder / "synthesis.onnx").write_bytes(synthesis)
+        (folder / f"pyramid{levels}.txt").write_text(f"upsampling{levels}.onnx synthesis.onnx\n")
+
+
+if __name__ == "__main__":
+    write_standard_profiles()
