@@ -1,0 +1,1 @@
+"""The exporter: fitted INRs to decoder graphs (ONNX) and bitstreams."""

@@ -28,7 +28,9 @@ class Exported:
     inr: Inr
 
 
-def export(architecture: Architecture, inr: Inr, distortion: Cost, rate: Cost, bit_price: float, metadata: Metadata) -> Exported:
+def export(
+    architecture: Architecture, inr: Inr, distortion: Cost, rate: Cost, bit_price: float, metadata: Metadata
+) -> Exported:
     """Quantize, write, and check. Costs as in `quantize_networks`."""
     tensors = keep_exact(inr.tensors, architecture.manifest)
     groups, decoded = quantize_networks(tensors, architecture.manifest, distortion, rate, bit_price)

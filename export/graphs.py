@@ -29,9 +29,9 @@ class _Positional(torch.nn.Module):
 def to_onnx(graph: Graph, manifest: Manifest | None = None) -> bytes:
     """The ONNX file of one graph; its inputs bear the tensors' names."""
     names = list(graph.inputs)
-    shapes = tuple({axis: torch.export.Dim.DYNAMIC for axis in graph.dynamic.get(name, {})} for name in names)
+    shapes = tuple(dict.fromkeys(graph.dynamic.get(name, {}), torch.export.Dim.DYNAMIC) for name in names)
     program = torch.onnx.export(
-        _Positional(graph),
+        _Positional(graph).eval(),
         tuple(graph.inputs.values()),
         input_names=names,
         output_names=[graph.output],

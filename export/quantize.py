@@ -18,7 +18,12 @@ COARSEST, FINEST = 1, 14  # exponents tried: steps from 1/2 to 2**-14
 PATIENCE = 3  # coarser steps tried after the best
 NEAR = 6  # scale indices tried on either side of the moment estimate
 # The groups of the integer context model, and their finest step's exponent.
-CONTEXT_BITS = {"context.weight": WEIGHT_BITS, "context.bias": SUM_BITS, "inter.weight": WEIGHT_BITS, "inter.bias": SUM_BITS}
+CONTEXT_BITS = {
+    "context.weight": WEIGHT_BITS,
+    "context.bias": SUM_BITS,
+    "inter.weight": WEIGHT_BITS,
+    "inter.bias": SUM_BITS,
+}
 
 
 def cheapest_model(symbols: np.ndarray) -> tuple[EntropyModel, float]:
@@ -26,7 +31,8 @@ def cheapest_model(symbols: np.ndarray) -> tuple[EntropyModel, float]:
     if not symbols.any():
         return Zeros(), coded_bits(Zeros(), symbols)
     fitted = SCALE_ZERO + SCALES_PER_OCTAVE * np.log2(np.abs(symbols).mean())
-    near = range(max(0, int(fitted) - NEAR), min(SCALE_INDICES, int(fitted) + NEAR + 1))
+    middle = int(np.clip(fitted, NEAR, SCALE_INDICES - NEAR - 1))
+    near = range(middle - NEAR, middle + NEAR + 1)
     return min(((Laplace(scale), coded_bits(Laplace(scale), symbols)) for scale in near), key=lambda pair: pair[1])
 
 

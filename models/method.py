@@ -38,7 +38,8 @@ class Graph:
 class Architecture(Protocol):
     """An INR as a pure function of its tensors, for one signal."""
 
-    signal: Signal
+    @property
+    def signal(self) -> Signal: ...
 
     @property
     def manifest(self) -> Manifest: ...

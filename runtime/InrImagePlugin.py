@@ -6,9 +6,13 @@ Pillow is loaded already, and else leaves a note that registers when somebody im
 
 import importlib.util
 import sys
+from collections.abc import Callable
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
+from types import ModuleType
 from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
 
 from .decoder import open as open_inr
 from .syntax import MAGIC
@@ -17,11 +21,12 @@ from .wire import BitstreamError
 if TYPE_CHECKING:
     from PIL import Image
 
+Encode = Callable[..., bytes]
 FORMAT, EXTENSION, MIME = "INR", ".inr", "image/x-inr"
 
 
-def register_inr_opener() -> None:
-    """Teach Pillow `.inr` files."""
+def register_inr_opener(encode: Encode) -> None:
+    """Teach Pillow `.inr` files; `encode` (array, **options) -> bytes serves `save`."""
     from PIL import Image, ImageFile
 
     class InrImageFile(ImageFile.ImageFile):
@@ -31,7 +36,7 @@ def register_inr_opener() -> None:
 
         def _open(self) -> None:
             try:
-                self._file = open_inr(self.fp.read())
+                self._file = open_inr(self.fp.read())  # pyright: ignore[reportOptionalMemberAccess]
             except BitstreamError as error:
                 raise SyntaxError(str(error)) from error  # how a Pillow plugin says no
             signal = self._file.header.signal
@@ -51,23 +56,26 @@ def register_inr_opener() -> None:
             return super().load()
 
     Image.register_open(FORMAT, InrImageFile, lambda prefix: prefix.startswith(MAGIC))
-    Image.register_save(FORMAT, _save)
+    Image.register_save(FORMAT, _saver(encode))
     Image.register_extension(FORMAT, EXTENSION)
     Image.register_mime(FORMAT, MIME)
 
 
-def _save(image: "Image.Image", file: IO[bytes], name: str) -> None:
-    """`image.save("x.inr", preset="fast", lmbda=0.001, ...)`: the options of `inrcodec.encode`."""
-    import numpy as np
+def _saver(encode: Encode) -> Callable[["Image.Image", IO[bytes], str | bytes], None]:
+    """`image.save("x.inr", preset="fast", lmbda=0.001, ...)`: the options of `encode`."""
 
-    from .. import encode
+    def save(image: "Image.Image", file: IO[bytes], name: str | bytes) -> None:
+        options: dict[str, Any] = image.encoderinfo  # pyright: ignore[reportAttributeAccessIssue]
+        file.write(encode(np.asarray(image), **options))
 
-    options = {k: v for k, v in image.encoderinfo.items() if k not in ("icc_profile", "exif", "xmp")}
-    file.write(encode(np.asarray(image), **options))
+    return save
 
 
 class _WhenPillowLoads(MetaPathFinder):
     """Lets the import of PIL.Image happen as ever, then registers."""
+
+    def __init__(self, encode: Encode) -> None:
+        self.encode = encode
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         if fullname != "PIL.Image":
@@ -78,16 +86,17 @@ class _WhenPillowLoads(MetaPathFinder):
             return spec
         load = spec.loader.exec_module
 
-        def exec_module(module: Any) -> None:
+        def exec_module(module: ModuleType) -> None:
             load(module)
-            register_inr_opener()
+            register_inr_opener(self.encode)
 
         spec.loader.exec_module = exec_module
         return spec
 
 
-def register_when_pillow_loads() -> None:
+def register_when_pillow_loads(encode: Encode) -> None:
+    """Now if Pillow is loaded, else as soon as it is."""
     if "PIL.Image" in sys.modules:
-        register_inr_opener()
+        register_inr_opener(encode)
     elif not any(isinstance(finder, _WhenPillowLoads) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _WhenPillowLoads())
+        sys.meta_path.insert(0, _WhenPillowLoads(encode))

@@ -6,6 +6,7 @@ import math
 import os
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -139,4 +140,4 @@ def _timed_decode(data: bytes, threads: int) -> list[float]:
     marks.append(time.perf_counter())
     finish(file.header, image)
     marks.append(time.perf_counter())
-    return [1e3 * (b - a) for a, b in zip(marks, marks[1:])]
+    return [1e3 * (b - a) for a, b in pairwise(marks)]

@@ -4,8 +4,10 @@
 The encoder writes what it is given, the decoder reads it, and both return it.
 """
 
+from typing import Protocol
+
 import numpy as np
-from constriction import stream
+from constriction import stream  # pyright: ignore[reportAttributeAccessIssue]
 
 from .tables import FREQUENCIES, PRECISION
 
@@ -16,26 +18,41 @@ _PROBABILITIES = (FREQUENCIES - 1).astype(np.float64)
 WORD = 4  # bytes
 
 
+class Coder(Protocol):
+    """What an entropy model codes with. An encoder needs what it writes; a decoder ignores it."""
+
+    def tabled(self, rows: np.ndarray, symbols: np.ndarray | None = None) -> np.ndarray:
+        """Column `symbols` (n,) of table row `rows` (n,)."""
+        ...
+
+    def uniform(self, sizes: np.ndarray, values: np.ndarray | None = None) -> np.ndarray:
+        """Integers 0 <= values < sizes, sizes up to 2**24, all equally likely; both (n,)."""
+        ...
+
+    def integer(self, size: int, value: int | None = None) -> int:
+        """One integer 0 <= value < size."""
+        ...
+
+
 class Encoder:
     """Collects symbols; `finish` returns the bytes."""
 
     def __init__(self) -> None:
         self._coder = stream.queue.RangeEncoder()
 
-    def tabled(self, rows: np.ndarray, symbols: np.ndarray) -> np.ndarray:
-        """Column `symbols` (n,) of table row `rows` (n,)."""
+    def tabled(self, rows: np.ndarray, symbols: np.ndarray | None = None) -> np.ndarray:
+        assert symbols is not None
         self._coder.encode(symbols.astype(np.int32), _TABLED, _PROBABILITIES[rows])
         return symbols
 
-    def uniform(self, sizes: np.ndarray, values: np.ndarray) -> np.ndarray:
-        """Integers 0 <= values < sizes, sizes up to 2**24, all equally likely; both (n,)."""
-        wide = np.asarray(sizes) > 1  # a choice of one costs nothing, and constriction refuses it
+    def uniform(self, sizes: np.ndarray, values: np.ndarray | None = None) -> np.ndarray:
+        assert values is not None
+        wide = sizes > 1  # a choice of one costs nothing, and constriction refuses it
         self._coder.encode(values[wide].astype(np.int32), _UNIFORM, sizes[wide].astype(np.int32))
         return values
 
-    def integer(self, size: int, value: int) -> int:
-        """One integer 0 <= value < size."""
-        assert 0 <= value < size, (value, size)
+    def integer(self, size: int, value: int | None = None) -> int:
+        assert value is not None and 0 <= value < size, (value, size)
         self.uniform(np.array([size]), np.array([value]))
         return value
 
@@ -55,7 +72,7 @@ class Decoder:
         return self._coder.decode(_TABLED, _PROBABILITIES[rows])
 
     def uniform(self, sizes: np.ndarray, values: np.ndarray | None = None) -> np.ndarray:
-        wide = np.asarray(sizes) > 1
+        wide = sizes > 1
         result = np.zeros(len(sizes), np.int32)
         result[wide] = self._coder.decode(_UNIFORM, sizes[wide].astype(np.int32))
         return result
@@ -70,17 +87,17 @@ class Meter:
     def __init__(self) -> None:
         self.bits = 0.0
 
-    def tabled(self, rows: np.ndarray, symbols: np.ndarray) -> np.ndarray:
+    def tabled(self, rows: np.ndarray, symbols: np.ndarray | None = None) -> np.ndarray:
+        assert symbols is not None
         self.bits += float((PRECISION - np.log2(FREQUENCIES[rows, symbols])).sum())
         return symbols
 
-    def uniform(self, sizes: np.ndarray, values: np.ndarray) -> np.ndarray:
+    def uniform(self, sizes: np.ndarray, values: np.ndarray | None = None) -> np.ndarray:
+        assert values is not None
         self.bits += float(np.log2(sizes).sum())
         return values
 
-    def integer(self, size: int, value: int) -> int:
+    def integer(self, size: int, value: int | None = None) -> int:
+        assert value is not None
         self.bits += float(np.log2(size))
         return value
-
-
-Coder = Encoder | Decoder | Meter

@@ -80,7 +80,13 @@ class ContextModel:
 _OUT_SHIFT = np.array([2.0 ** (CENTRE_BITS - SUM_BITS), 2.0 ** (SCALE_BITS - SUM_BITS)])
 
 
-def code_grids(coder: Coder, model: ContextModel, shapes: list[tuple[int, int]], hyper: list[tuple[int, int]], given: list[Array] | None = None) -> list[Array]:
+def code_grids(
+    coder: Coder,
+    model: ContextModel,
+    shapes: list[tuple[int, int]],
+    hyper: list[tuple[int, int]],
+    given: list[Array] | None = None,
+) -> list[Array]:
     """Code hyper-latents, then latents, both coarse to fine; returns all in that order, (h, w) int32 each.
 
     `shapes` are the latent grids' (h, w), finest first; `hyper` the coarsest of those that have a hyper-latent grid,
@@ -121,13 +127,21 @@ def _inter_base(model: ContextModel, level: int, stack: Array) -> tuple[Array, i
     """What the features of `stack` (grids, h, w) add to the head's sums: (h * w, width + 2) with the bias, and w."""
     weights, bias = model.inter[level]
     values = np.clip(stack, -LIMIT, LIMIT).reshape(len(stack), -1).T.astype(np.float32)
-    sums = values @ (weights * 2.0 ** (UNIT_BITS - WEIGHT_BITS)).astype(np.float32) + (bias * 2.0**-WEIGHT_BITS).astype(np.float32)
+    sums = values @ (weights * 2.0 ** (UNIT_BITS - WEIGHT_BITS)).astype(np.float32) + (bias * 2.0**-WEIGHT_BITS).astype(
+        np.float32
+    )
     features = np.clip(np.floor(sums), -LIMIT << UNIT_BITS, LIMIT << UNIT_BITS)
     head, head_bias = model.head()
     return features @ head[model.neighbours :] + head_bias, stack.shape[2]
 
 
-def code_grid(coder: Coder, model: ContextModel, shape: tuple[int, int], base: tuple[Array, int] | None, given: Array | None = None) -> Array:
+def code_grid(
+    coder: Coder,
+    model: ContextModel,
+    shape: tuple[int, int],
+    base: tuple[Array, int] | None,
+    given: Array | None = None,
+) -> Array:
     """Code one grid (h, w) by wavefronts.
 
     Latents live in a skewed array, (r, c) at row slope * r + c and column r, so that a wavefront is part of a row and a

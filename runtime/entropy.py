@@ -5,7 +5,7 @@ bound that stands beside them, so that the dataclass is its own syntax.
 """
 
 from dataclasses import astuple, dataclass, field, fields
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 import numpy as np
 
@@ -23,49 +23,50 @@ def _bound(size: int):
     return field(metadata={"size": size})
 
 
-class EntropyModel(Protocol):
+@dataclass(frozen=True)
+class EntropyModel:
     """What the symbols of one group of tensors are coded with."""
 
     tag: ClassVar[int]
 
     def code(self, coder: Coder, n: int, given: np.ndarray | None = None) -> np.ndarray:
         """Write `given` (n,) integers, or read n of them."""
-        ...
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
-class Zeros:
+class Zeros(EntropyModel):
     """All symbols are zero; costs nothing."""
 
-    tag = 0
+    tag: ClassVar[int] = 0
 
     def code(self, coder: Coder, n: int, given: np.ndarray | None = None) -> np.ndarray:
         return np.zeros(n, np.int32)
 
 
 @dataclass(frozen=True)
-class Laplace:
+class Laplace(EntropyModel):
     """Zero-mean Laplace; `scale` is an index as in `tables`, continued at eight an octave."""
 
     scale: int = _bound(SCALE_INDICES)
-    tag = 1
+    tag: ClassVar[int] = 1
 
     def code(self, coder: Coder, n: int, given: np.ndarray | None = None) -> np.ndarray:
         return code_laplace(coder, np.full(n, self.scale), np.zeros(n, np.int64), given)
 
 
 @dataclass(frozen=True)
-class Bits:
+class Bits(EntropyModel):
     """Unsigned integers of `width` bits, all equally likely: 16 for IEEE half floats' patterns."""
 
     width: int = _bound(25)
-    tag = 2
+    tag: ClassVar[int] = 2
 
     def code(self, coder: Coder, n: int, given: np.ndarray | None = None) -> np.ndarray:
         return coder.uniform(np.full(n, 1 << self.width), given)
 
 
-_MODELS: dict[int, type] = {model.tag: model for model in (Zeros, Laplace, Bits)}
+_MODELS: dict[int, type[EntropyModel]] = {model.tag: model for model in (Zeros, Laplace, Bits)}
 
 
 def code_model(coder: Coder, given: EntropyModel | None = None) -> EntropyModel:

@@ -8,7 +8,7 @@ is named by the digest of its graphs, and travels in the file or lies in a folde
 import hashlib
 import json
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +58,10 @@ class Manifest:
         try:
             facts = json.loads(text)
             sizes = tuple((str(name), int(most)) for name, most in facts.pop("sizes"))
-            tensors = tuple((str(n), tuple(d if isinstance(d, int) else str(d) for d in dims), str(g)) for n, dims, g in facts.pop("tensors"))
+            tensors = tuple(
+                (str(n), tuple(d if isinstance(d, int) else str(d) for d in dims), str(g))
+                for n, dims, g in facts.pop("tensors")
+            )
             return cls(sizes=sizes, tensors=tensors, **facts)
         except (ValueError, TypeError, KeyError) as error:
             raise BitstreamError(f"wanted a profile's manifest, got {error}") from None
@@ -94,10 +97,10 @@ def session(graph: bytes, threads: int) -> onnxruntime.InferenceSession:
 def run(graph: bytes, tensors: dict[str, np.ndarray], threads: int) -> np.ndarray:
     """The graph's only output, given the tensors that it names."""
     ready = session(graph, threads)
-    return ready.run(None, {node.name: tensors[node.name] for node in ready.get_inputs()})[0]
+    return np.asarray(ready.run(None, {node.name: tensors[node.name] for node in ready.get_inputs()})[0])
 
 
-@lru_cache(maxsize=None)
+@cache
 def standard(number: int) -> Profile:
     """Raises BitstreamError for a number that this version does not know."""
     if number not in STANDARD:
@@ -105,7 +108,7 @@ def standard(number: int) -> Profile:
     return load(STANDARD[number])
 
 
-@lru_cache(maxsize=None)
+@cache
 def load(name: str) -> Profile:
     """A shipped profile: `NAME.txt` lists its graphs' files."""
     graphs = (FOLDER / f"{name}.txt").read_text().split()

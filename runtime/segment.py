@@ -84,7 +84,12 @@ def context_model(groups: dict[str, Group], bound: bool = True) -> ContextModel:
             raise BitstreamError(f"wanted {name} in steps of at least 2**-{bits}, got 2**-{group.exponent}")
         return group.symbols[name].astype(np.int64) << (bits - group.exponent)
 
-    levels = [name.split(".")[1] for group in groups.values() for name in group.symbols if name.startswith("inter.") and name.endswith(".weight")]
+    levels = [
+        name.split(".")[1]
+        for group in groups.values()
+        for name in group.symbols
+        if name.startswith("inter.") and name.endswith(".weight")
+    ]
     model = ContextModel(
         *(fixed(f"context.{name}", SUM_BITS if "bias" in name else WEIGHT_BITS) for name in CONTEXT_TENSORS),
         inter=tuple((fixed(f"inter.{k}.weight", WEIGHT_BITS), fixed(f"inter.{k}.bias", SUM_BITS)) for k in levels),
@@ -94,7 +99,15 @@ def context_model(groups: dict[str, Group], bound: bool = True) -> ContextModel:
     return model
 
 
-CONTEXT_TENSORS = ("first.weight", "first.bias", "second.weight", "second.bias", "last.weight", "last.bias", "skip.weight")
+CONTEXT_TENSORS = (
+    "first.weight",
+    "first.bias",
+    "second.weight",
+    "second.bias",
+    "last.weight",
+    "last.bias",
+    "skip.weight",
+)
 
 
 def largest_sum(model: ContextModel) -> int:
@@ -102,7 +115,8 @@ def largest_sum(model: ContextModel) -> int:
     unit = LIMIT << UNIT_BITS
     layers = [
         unit * np.abs(model.first).sum(0) + np.abs(model.first_bias),
-        unit * np.abs(model.second + (np.eye(len(model.second), dtype=np.int64) << WEIGHT_BITS)).sum(0) + np.abs(model.second_bias),
+        unit * np.abs(model.second + (np.eye(len(model.second), dtype=np.int64) << WEIGHT_BITS)).sum(0)
+        + np.abs(model.second_bias),
         unit * (np.abs(model.last).sum(0) + np.abs(model.skip).sum(0)) + np.abs(model.last_bias),
         *(unit * np.abs(weights).sum(0) + np.abs(bias) for weights, bias in model.inter),
     ]

@@ -15,6 +15,7 @@ SCALE_ZERO = 40  # the index of scale 1
 FRACTIONS = 16  # the mean's fraction, in sixteenths from -8 to 7
 
 # floor(2**32 * exp(-1 / (16 * scale))): how much a Laplace tail loses in one sixteenth of a step.
+# fmt: off
 DECAY = (
     581_260_615, 686_215_098, 799_036_310, 918_726_428, 1_044_178_423, 1_174_220_339, 1_307_656_790,
     1_443_305_845, 1_580_030_168, 1_716_761_895, 1_852_521_206, 1_986_428_948, 2_117_713_904, 2_245_715_466,
@@ -27,6 +28,7 @@ DECAY = (
     4_228_379_999, 4_233_866_970, 4_238_904_802, 4_243_529_782, 4_247_775_344, 4_251_672_274, 4_255_248_917,
     4_258_531_358,
 )
+# fmt: on
 
 
 def _frequencies(decay: np.ndarray, fraction: np.ndarray) -> np.ndarray:

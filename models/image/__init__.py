@@ -1,0 +1,1 @@
+"""The image systems, one paper a file."""

@@ -1,0 +1,1 @@
+"""What several systems share, each part once."""

@@ -4,13 +4,12 @@ The network is the one that `runtime.context` runs in integers. The canvas is wa
 taken forward and, at once, backward, since a rate's gradient needs nothing from downstream but a factor.
 """
 
-import math
-
 import torch
 from torch import Tensor
 from torch.autograd import Function
+from torch.nn import functional as F
 
-from ...runtime.context import INTER_GRIDS, LIMIT, MARGIN, NEIGHBOURS, SCALES
+from ...runtime.context import INTER_GRIDS, LIMIT, NEIGHBOURS, SCALES
 from ...runtime.tables import SCALE_ZERO, SCALES_PER_OCTAVE
 from ..rates import laplace_bits
 from .latents import Canvas
@@ -108,7 +107,14 @@ def latent_bits(latents: Tensor, canvas: Canvas, levels: int, mask: Tensor, tens
     features = inter_features(latents, canvas, levels, tensors)
     piece = PIECE if latents.device.type == "cpu" else latents.numel()
     names = ("first.weight", "first.bias", "second.weight", "second.bias", "last.weight", "last.bias", "skip.weight")
-    return _Rate.apply(latents.reshape(-1), features.flatten(1), mask.reshape(-1), offsets, piece, *(tensors[f"context.{n}"] for n in names))  # pyright: ignore[reportReturnType]
+    return _Rate.apply(
+        latents.reshape(-1),
+        features.flatten(1),
+        mask.reshape(-1),
+        offsets,
+        piece,
+        *(tensors[f"context.{n}"] for n in names),
+    )  # pyright: ignore[reportReturnType]
 
 
 def inter_features(latents: Tensor, canvas: Canvas, levels: int, tensors: dict[str, Tensor]) -> Tensor:
@@ -130,7 +136,6 @@ def inter_features(latents: Tensor, canvas: Canvas, levels: int, tensors: dict[s
 
 def _repeat(x: Tensor, h: int, w: int) -> Tensor:
     """Nearest-neighbour x2 of (c, h', w'), cut to (c, h, w)."""
-    c, h2, w2 = x.shape
-    if c == 0:
+    if len(x) == 0:
         return x.new_zeros(0, h, w)
-    return x[:, :, None, :, None].expand(c, h2, 2, w2, 2).reshape(c, 2 * h2, 2 * w2)[:, :h, :w]
+    return F.interpolate(x[None], scale_factor=2.0, mode="nearest")[0, :, :h, :w]

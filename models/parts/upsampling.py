@@ -6,6 +6,7 @@ even[i] = sum_k taps[k] x[i - 2 + k], odd mirrored (Cool-chic 3.1, Ladune et al.
 
 import torch
 from torch import Tensor
+from torch.autograd import Function
 from torch.nn import functional as F
 
 TAPS = 4
@@ -22,19 +23,52 @@ def bicubic_taps() -> Tensor:
 
 def upsample(x: Tensor, taps: Tensor, height: int, width: int) -> Tensor:
     """(c, h, w) -> (c, height, width): twice the size, less a last row or column where the size is odd; edges repeat."""
-    return _double(_double(x, taps, 1)[:, :height], taps, 2)[:, :, :width]
+    tall: Tensor = _Double.apply(x, taps, 1)  # pyright: ignore[reportAssignmentType]
+    wide: Tensor = _Double.apply(tall[:, :height], taps, 2)  # pyright: ignore[reportAssignmentType]
+    return wide[:, :, :width]
 
 
-def _double(x: Tensor, taps: Tensor, dim: int) -> Tensor:
-    """Twice as long along `dim`, by two sums of four shifted views."""
-    n = x.shape[dim]
-    head, tail = x.narrow(dim, 0, 1), x.narrow(dim, n - 1, 1)
-    padded = torch.cat([head, head, x, tail, tail], dim)
-    shifted = torch.stack([padded.narrow(dim, k, n) for k in range(TAPS + 1)])  # (5, ...)
+def phases(taps: Tensor) -> Tensor:
+    """(2, 5): the weights of x[i - 2] ... x[i + 2] in the even and the odd sample i."""
     none = taps.new_zeros(1)
-    phases = torch.stack([torch.cat([taps, none]), torch.cat([none, taps.flip(0)])])  # (2, 5)
-    both = (phases @ shifted.flatten(1)).view(2, *x.shape)
-    return torch.stack([both[0], both[1]], dim + 1).flatten(dim, dim + 1)
+    return torch.stack([torch.cat([taps, none]), torch.cat([none, taps.flip(0)])])
+
+
+class _Double(Function):
+    """Twice as long along `dim` (1 or 2): two sums of five shifted views, as one matrix product."""
+
+    @staticmethod
+    def forward(ctx, x, taps, dim):
+        n = x.shape[dim]
+        head, tail = x.narrow(dim, 0, 1), x.narrow(dim, n - 1, 1)
+        padded = torch.cat([head, head, x, tail, tail], dim)
+        shifted = torch.stack([padded.narrow(dim, k, n) for k in range(TAPS + 1)]).flatten(1)  # (5, all)
+        ctx.save_for_backward(shifted, taps)
+        ctx.geometry = (x.shape, dim)
+        even, odd = (phases(taps) @ shifted).view(2, *x.shape)
+        return torch.stack([even, odd], dim + 1).flatten(dim, dim + 1)
+
+    @staticmethod
+    def backward(ctx, grad):  # pyright: ignore[reportIncompatibleMethodOverride]
+        shifted, taps = ctx.saved_tensors
+        shape, dim = ctx.geometry
+        n = shape[dim]
+        pairs = torch.stack(grad.unflatten(dim, (n, 2)).unbind(dim + 1)).flatten(1)  # (2, all)
+        g_phases = pairs @ shifted.t()
+        g_shifted = (phases(taps).t() @ pairs).view(TAPS + 1, *shape)
+        g_x = g_shifted[2].clone()
+        for k, offset in ((0, -2), (1, -1), (3, 1), (4, 2)):
+            _add_shifted(g_x, g_shifted[k], offset, dim)
+        return g_x, g_phases[0, :TAPS] + g_phases[1, 1:].flip(0), None
+
+
+def _add_shifted(total: Tensor, part: Tensor, offset: int, dim: int) -> None:
+    """total[min(max(i + offset, 0), n - 1)] += part[i] along `dim`: what fell on repeated edges goes to the edge."""
+    n, reach = total.shape[dim], min(abs(offset), total.shape[dim])
+    start, edge = (reach, 0) if offset < 0 else (0, n - 1)
+    total.narrow(dim, max(offset, 0) if n > reach else 0, n - reach).add_(part.narrow(dim, start, n - reach))
+    beyond = part.narrow(dim, 0 if offset < 0 else n - reach, reach)
+    total.narrow(dim, edge, 1).add_(beyond.sum(dim, keepdim=True))
 
 
 def pyramid_features(grids: list[Tensor], kernels: Tensor) -> Tensor:
@@ -53,11 +87,10 @@ def upsampling_graph(tensors: dict[str, Tensor]) -> Tensor:
     """
     kernels = tensors["upsampling.kernels"]
     stack = tensors[f"latents.{len(kernels)}"]
-    none = kernels.new_zeros(1)
     for level in range(len(kernels) - 1, -1, -1):
         finer = tensors[f"latents.{level}"]
-        phases = torch.stack([torch.cat([kernels[level], none]), torch.cat([none, kernels[level].flip(0)])])  # (2, 5)
-        weight = torch.einsum("ai,bj->abij", phases, phases).reshape(4, 1, TAPS + 1, TAPS + 1)
+        both = phases(kernels[level])
+        weight = torch.einsum("ai,bj->abij", both, both).reshape(4, 1, TAPS + 1, TAPS + 1)
         padded = F.pad(stack, (2, 2, 2, 2), mode="replicate").transpose(0, 1)  # channels as a batch
         up = F.pixel_shuffle(F.conv2d(padded, weight), 2).transpose(0, 1)
         stack = torch.cat([finer, up[:, :, : finer.shape[2], : finer.shape[3]]], 1)

@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from inrcodec.models.parts.context import init_context, latent_bits
 from inrcodec.models.parts.latents import Canvas
-from inrcodec.models.parts.synthesis import _Conv3x3, init_synthesis, synthesis_graph, synthesize
+from inrcodec.models.parts.synthesis import conv3x3, init_synthesis, synthesis_graph, synthesize
 from inrcodec.models.parts.upsampling import bicubic_taps, pyramid_features, upsample, upsampling_graph
 from inrcodec.models.quantizers import soft_round, soft_round_noise
 from inrcodec.models.rates import laplace_bits
@@ -76,8 +76,8 @@ def test_synthesis_gradients():
 
 
 def test_conv3x3_is_conv2d():
-    x, weight, bias = torch.randn(3, 12, 17), torch.randn(4, 3, 3, 3), torch.randn(4)
-    torch.testing.assert_close(_Conv3x3.apply(x, weight, bias, 50), F.conv2d(x[None], weight, bias)[0])
+    x, weight, bias = torch.randn(1, 3, 12, 17), torch.randn(4, 3, 3, 3), torch.randn(4)
+    torch.testing.assert_close(conv3x3(x, weight, bias), F.conv2d(x, weight, bias))
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 5), (31, 64)])
@@ -88,10 +88,19 @@ def test_graphs_equal_training(size, channels):
     kernels = bicubic_taps().repeat(6, 1) + 0.1 * torch.randn(6, 4)
     features = pyramid_features(grids, kernels)
     latents = {f"latents.{k}": grid[None, None] for k, grid in enumerate(grids)}
-    torch.testing.assert_close(upsampling_graph({"upsampling.kernels": kernels, **latents})[0], features, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(
+        upsampling_graph({"upsampling.kernels": kernels, **latents})[0], features, atol=1e-4, rtol=1e-4
+    )
     tensors = {n: t.detach().float() for n, t in noisy(init_synthesis(7, 9, channels, torch.Generator())).items()}
     image = synthesis_graph({"features": features[None], **tensors})[0]
     torch.testing.assert_close(image, synthesize(features, tensors), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 1), (3, 2), (5, 6)])
+def test_upsampling_gradients(size):
+    x = torch.randn(2, *size, dtype=torch.double, requires_grad=True)
+    taps = torch.randn(4, dtype=torch.double, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda x, taps: upsample(x, taps, 2 * size[0], 2 * size[1] - 1), (x, taps))
 
 
 def test_bicubic_keeps_a_ramp_within_a_twentieth():

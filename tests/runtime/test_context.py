@@ -17,7 +17,14 @@ def random_model(neighbours: int, features: int, grids: list[int], seed: int = 0
 
     inter = tuple((draw(n, features), draw(features)) for n in grids)
     return ContextModel(
-        draw(inputs, inputs), draw(inputs), draw(inputs, inputs), draw(inputs), draw(inputs, 2), draw(2), draw(inputs, 2), inter
+        draw(inputs, inputs),
+        draw(inputs),
+        draw(inputs, inputs),
+        draw(inputs),
+        draw(inputs, 2),
+        draw(2),
+        draw(inputs, 2),
+        inter,
     )
 
 
@@ -32,7 +39,10 @@ def test_round_trip(size, neighbours):
     shapes, hyper, seen = pyramid(*size)
     model = random_model(neighbours, 2, seen)
     rng = np.random.default_rng(1)
-    grids = [np.rint(rng.laplace(0, 2.0 ** (k - 2), shape)).astype(np.int32) for k, shape in enumerate([*hyper[::-1], *shapes[::-1]])]
+    grids = [
+        np.rint(rng.laplace(0, 2.0 ** (k - 2), shape)).astype(np.int32)
+        for k, shape in enumerate([*hyper[::-1], *shapes[::-1]])
+    ]
     encoder = Encoder()
     code_grids(encoder, model, shapes, hyper, grids)
     for mine, theirs in zip(grids, code_grids(Decoder(encoder.finish()), model, shapes, hyper)):

@@ -27,7 +27,7 @@ def test_rows_are_distributions():
 @pytest.mark.parametrize("octave", [-4, 0, 2, 3, 6, 12])
 def test_laplace_costs_its_entropy(octave):
     symbols = np.rint(np.random.default_rng(0).laplace(0, 2.0**octave, 4000)).astype(np.int64)
-    values, counts = np.unique(symbols, return_counts=True)
+    _, counts = np.unique(symbols, return_counts=True)
     entropy = -(counts * np.log2(counts / len(symbols))).sum()
     bits = round_trip(Laplace(SCALE_ZERO + SCALES_PER_OCTAVE * octave), symbols)
     distribution = 4000 * max(0.0, np.log2(2 * np.e * 2.0**octave))  # differential entropy of a Laplace

@@ -1,3 +1,5 @@
+"""Pixels out: what is written is read back, and what cannot be written leaves nothing."""
+
 import os
 import struct
 import sys

@@ -1,0 +1,54 @@
+# Two commands do all the set-up on a fresh machine with Python 3.11 or newer:
+#   make demo    encode the bundled photo, decode it without torch, write both side by side into demo/
+#   make test    lint, type-check, test
+
+PYTHON ?= python3
+WORKERS ?= 2
+
+# By exact version on Linux: an open range takes the newest build, and with it gigabytes of CUDA libraries.
+ifeq ($(shell uname -sm),Linux x86_64)
+TORCH ?= torch==2.13.0
+else
+TORCH ?= torch
+endif
+
+VENV := .venv
+BIN := $(VENV)/bin
+# Compiling all of torch would take longer than the demo's share of it: a module is compiled when it is first imported,
+# and kept.
+unexport PYTHONDONTWRITEBYTECODE
+INSTALL := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-compile "$(TORCH)"
+
+.PHONY: demo test lint clean
+
+demo: $(VENV)/train.stamp
+	$(BIN)/inrc demo
+
+test: lint
+	$(BIN)/pytest -n $(WORKERS)
+
+lint: $(VENV)/dev.stamp
+	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --quiet --check .
+	$(BIN)/pyright
+
+# A machine that only shows the demo does not need the developers' tools.
+$(VENV)/train.stamp: pyproject.toml | $(BIN)/pip
+	@echo "setting up $(VENV): torch and onnxruntime, some minutes the first time"
+	@$(INSTALL) --editable ".[train]"
+	@touch $@
+
+$(VENV)/dev.stamp: pyproject.toml | $(BIN)/pip
+	@echo "setting up $(VENV) with the developers' tools, some minutes the first time"
+	@$(INSTALL) --editable ".[dev]"
+	@touch $(VENV)/train.stamp $@
+
+$(BIN)/pip:
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" || { \
+		echo "wanted Python 3.11 or newer, $(PYTHON) is $$($(PYTHON) --version 2>&1): try make PYTHON=python3.12" >&2; \
+		exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+clean:
+	rm -rf $(VENV) build dist demo *.egg-info .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,156 @@
+"""Every method from picture to bytes to picture; goals, seeds, interruptions, all kinds of input."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import inrcodec
+from inrcodec.models import METHODS
+from inrcodec.runtime.decoder import decode
+from inrcodec.runtime.syntax import Signal
+from inrcodec.train.encode import EncodeError, encode, encode_picture
+from inrcodec.train.goal import Goal, GoalError, secant
+from inrcodec.train.metrics import psnr
+from inrcodec.train.pictures import from_array
+
+
+def scene(height: int = 40, width: int = 56, channels: int = 3, dtype: type = np.uint8) -> np.ndarray:
+    """A disc before a gradient, with a little noise."""
+    y, x = np.mgrid[0:height, 0:width] / max(height, width)
+    disc = ((y - 0.3) ** 2 + (x - 0.5) ** 2 < 0.05).astype(float)
+    planes = [0.2 + 0.5 * x + 0.3 * disc, 0.8 - 0.6 * y, 0.5 + 0.4 * disc * x, 0.3 + 0.5 * y][:channels]
+    noise = np.random.default_rng(0).normal(0, 0.01, (height, width, channels))
+    return (np.clip(np.stack(planes, -1) + noise, 0, 1) * np.iinfo(dtype).max).astype(dtype)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_end_to_end(method):
+    """`encode_picture` itself asserts that the runtime's latents equal and its pixels are within a level of torch's."""
+    picture = scene()
+    result = encode_picture(from_array(picture), method=method, iterations=150)
+    decoded = decode(result.data)
+    assert decoded.shape == picture.shape and decoded.dtype == picture.dtype
+    assert psnr(picture, decoded) == pytest.approx(result.psnr)
+    assert result.psnr > 24 and result.bpp == 8 * len(result.data) / (40 * 56)
+    assert 0 < result.networks_bytes < len(result.data) < 1500
+
+
+def test_a_seed_gives_the_same_bytes():
+    assert encode(scene(), iterations=20, seed=3) == encode(scene(), iterations=20, seed=3)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 37), (53, 1), (2, 3), (33, 47)])
+def test_any_size(size):
+    picture = scene(*size)
+    assert decode(encode(picture, iterations=10)).shape == picture.shape
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_any_samples(channels, dtype):
+    picture = scene(24, 31, channels, dtype)
+    decoded = decode(encode(picture, iterations=60, lmbda=1e-4))
+    assert decoded.dtype == dtype and decoded.shape == (picture.shape if channels > 1 else picture.shape[:2])
+    assert psnr(picture.reshape(decoded.shape), decoded) > 18
+
+
+@pytest.mark.parametrize("goal", [Goal("bpp", 1.2), Goal("bytes", 500), Goal("psnr", 30.0)])
+def test_goals_are_met_or_said_to_be_missed(goal):
+    result = encode_picture(from_array(scene()), goal=goal, iterations=200)
+    reached = {"bpp": result.bpp, "bytes": len(result.data), "psnr": result.psnr}[goal.kind]
+    close = abs(reached - goal.value) <= (0.05 if goal.kind == "psnr" else 0.02 * goal.value)
+    assert close != bool(result.missed), (reached, result.missed)
+
+
+def test_an_unreachable_goal_says_what_was_reached():
+    result = encode_picture(from_array(scene()), goal=Goal("bytes", 20), iterations=20)
+    assert result.missed.startswith("wanted bytes 20, reached")
+
+
+def test_seconds_bound_the_encode():
+    result = encode_picture(from_array(scene()), seconds=6.0)
+    assert result.seconds < 8 and result.iterations > 10
+
+
+def test_an_interruption_writes_the_best_and_resuming_goes_on(tmp_path):
+    checkpoint = tmp_path / "x.inr.resume"
+    picture = from_array(scene())
+
+    def stop(progress):
+        if progress.iteration >= 30:
+            raise KeyboardInterrupt
+
+    cut = encode_picture(picture, iterations=60, checkpoint=checkpoint, watch=stop)
+    assert cut.interrupted and decode(cut.data).shape == (40, 56, 3) and checkpoint.exists()
+    rest = encode_picture(picture, iterations=60, checkpoint=checkpoint, resume=True)
+    whole = encode_picture(picture, iterations=60)
+    assert rest.data == whole.data and rest.iterations == 60 and not checkpoint.exists()
+
+
+def test_a_checkpoint_of_another_picture_is_refused(tmp_path):
+    checkpoint = tmp_path / "x.inr.resume"
+
+    def stop(progress):
+        raise KeyboardInterrupt
+
+    encode_picture(from_array(scene()), iterations=60, checkpoint=checkpoint, watch=stop)
+    with pytest.raises(EncodeError, match="another picture"):
+        encode_picture(from_array(scene(41)), iterations=60, checkpoint=checkpoint, resume=True)
+
+
+@pytest.mark.parametrize(
+    "options, wanted",
+    [
+        ({"method": "jpeg"}, "--method: wanted one of"),
+        ({"preset": "best"}, "--preset: wanted one of draft"),
+        ({"device": "tpu"}, "--device: wanted auto, cpu or cuda"),
+        ({"iterations": 0}, "--iterations: wanted a positive"),
+        ({"seconds": math.nan}, "--seconds: wanted a positive"),
+    ],
+)
+def test_bad_options_are_refused_by_name(options, wanted):
+    with pytest.raises(EncodeError, match=wanted):
+        encode_picture(from_array(scene()), **options)
+
+
+@pytest.mark.parametrize(
+    "options", [{"lmbda": math.nan}, {"lmbda": -1.0}, {"bpp": 0.0}, {"psnr": math.inf}, {"bpp": 1.0, "psnr": 30.0}]
+)
+def test_bad_goals_are_refused(options):
+    with pytest.raises(GoalError):
+        Goal.of(**{"nbytes" if k == "bytes" else k: v for k, v in options.items()})
+
+
+def test_secant_finds_a_root():
+    """Of a rate that falls with lambda as a power."""
+    x, tries = 0.0, []
+    for _ in range(5):
+        tries.append((x, 1.5 * (1.0 - 0.9 * x)))
+        x = secant(tries)
+    assert abs(1.0 - 0.9 * x) < 0.02
+
+
+def test_metadata_travels():
+    from inrcodec.runtime.pixels import Metadata
+    from inrcodec.train.pictures import Picture
+
+    metadata = Metadata(icc=b"p" * 300, exif=b"MM\0*", xmp=b"<x/>")
+    result = encode_picture(Picture(scene(8, 8), metadata, ()), iterations=2)
+    assert inrcodec.open(result.data).metadata == metadata
+
+
+def test_pillow_opens_and_saves(tmp_path: Path):
+    from PIL import Image
+
+    path = tmp_path / "x.inr"
+    Image.fromarray(scene(16, 24)).save(path, iterations=5)
+    with Image.open(path) as image:
+        assert image.size == (24, 16) and image.format == "INR"
+        np.testing.assert_array_equal(np.asarray(image), decode(path))
+
+
+def test_signal_sizes_are_in_the_header():
+    file = inrcodec.open(encode(scene(12, 15), iterations=2))
+    assert file.header.signal == Signal(12, 15) and len(file) == 1 and file.shape == (12, 15, 3)

@@ -1,0 +1,176 @@
+"""Runs survive interruptions and failures, and their tables round-trip."""
+
+import json
+from dataclasses import replace
+from statistics import fmean
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from inrcodec.train.evaluate import (
+    Curve,
+    Run,
+    append_run,
+    evaluate,
+    mean_curve,
+    plot,
+    points_in_common,
+    psnr_of_mean_mse,
+    read_rgb,
+    read_runs,
+    spread,
+    to_compressai_json,
+)
+
+RUN = Run("a b", "pyramid", "fast", 0.001, 64, 48, 200, 0.520833, 30.5, None, 1.25, 20.5, 300, 0, 77)
+POINTS = (0.1, 0.01)
+FACTS = {"iterations": 5, "networks_bytes": 3}
+
+
+@pytest.fixture
+def images(tmp_path):
+    paths = [tmp_path / f"{name}.png" for name in "abc"]
+    for seed, path in enumerate(paths):
+        Image.fromarray(np.random.default_rng(seed).integers(0, 256, (16, 24, 3), dtype=np.uint8)).save(path)
+    return paths
+
+
+class Halving:
+    """A codec that halves every sample, and counts what it is asked for."""
+
+    def __init__(self, broken=""):
+        self.encoded, self.broken = [], broken
+
+    def encode(self, path, lmbda):
+        self.encoded.append((path.stem, lmbda))
+        if path.stem == self.broken:
+            raise RuntimeError("no\nluck")
+        return (read_rgb(path) // 2).tobytes(), FACTS
+
+    def decode(self, path):
+        return np.frombuffer(path.read_bytes(), np.uint8).reshape(16, 24, 3) * 2
+
+    def evaluate(self, images, folder, **options):
+        options = {"codec": "halving", "preset": "-", "progress": lambda line: None} | options
+        return evaluate(images, POINTS, self.encode, self.decode, folder / "runs.tsv", folder / "files", **options)
+
+
+def test_tsv_round_trip(tmp_path):
+    runs = [RUN, replace(RUN, image="c", ms_ssim=0.98765, psnr=float("inf"), seed=3)]
+    for run in runs:
+        append_run(tmp_path / "new" / "runs.tsv", run)
+    assert read_runs(tmp_path / "new" / "runs.tsv") == runs
+    comments = [line for line in (tmp_path / "new" / "runs.tsv").read_text().splitlines() if line.startswith("#")]
+    assert {"# command", "# machine", "# date"} <= {line.split(":")[0] for line in comments}
+
+
+def test_a_damaged_tsv_names_its_line(tmp_path):
+    append_run(tmp_path / "runs.tsv", RUN)
+    with (tmp_path / "runs.tsv").open("a") as file:
+        file.write("kodim01\tpyramid\n")
+    with pytest.raises(ValueError, match=r"runs.tsv:\d+: not a run"):
+        read_runs(tmp_path / "runs.tsv")
+    (tmp_path / "other.tsv").write_text("a\tb\n")
+    with pytest.raises(ValueError, match="wanted the columns image codec"):
+        read_runs(tmp_path / "other.tsv")
+
+
+def test_runs_are_measured_from_the_file(images, tmp_path):
+    runs, failures = Halving().evaluate(images, tmp_path)
+    assert not failures and runs == read_runs(tmp_path / "runs.tsv") and len(runs) == 6
+    first = runs[0]
+    path = tmp_path / "files" / "0.1" / "a.inr"
+    assert first.bytes == path.stat().st_size and first.bpp == 8 * first.bytes / (16 * 24)
+    odd = read_rgb(images[0]) % 2
+    assert first.psnr == pytest.approx(10 * np.log10(255**2 / odd.mean()), abs=1e-4)
+    assert (first.width, first.height, first.iterations, first.networks_bytes) == (24, 16, 5, 3)
+
+
+def test_a_second_evaluate_does_nothing(images, tmp_path):
+    codec = Halving()
+    runs, _ = codec.evaluate(images[:2], tmp_path)
+    before, calls = (tmp_path / "runs.tsv").read_bytes(), len(codec.encoded)
+    again, _ = codec.evaluate(images[:2], tmp_path)
+    assert again == runs and len(codec.encoded) == calls
+    assert (tmp_path / "runs.tsv").read_bytes() == before
+    more, _ = codec.evaluate(images, tmp_path)
+    assert more[:4] == runs and codec.encoded[calls:] == [("c", 0.1), ("c", 0.01)]
+    other, _ = codec.evaluate(images, tmp_path, seed=1)
+    assert {run.seed for run in other} == {1} and len(read_runs(tmp_path / "runs.tsv")) == 12
+
+
+def test_an_interruption_loses_nothing(images, tmp_path):
+    codec = Halving()
+
+    def interrupt(line):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        codec.evaluate(images, tmp_path, progress=interrupt)
+    assert len(read_runs(tmp_path / "runs.tsv")) == 1
+    assert len(codec.evaluate(images, tmp_path)[0]) == 6 and len(codec.encoded) == 6
+
+
+def test_one_failure_keeps_the_others(images, tmp_path):
+    lines = []
+    runs, failures = Halving(broken="b").evaluate(images, tmp_path, progress=lines.append)
+    assert [run.image for run in runs] == ["a", "a", "c", "c"]
+    assert [(failure.image, failure.lmbda) for failure in failures] == [("b", 0.1), ("b", 0.01)]
+    assert failures[0].reason == "RuntimeError: no luck"
+    assert len(lines) == 6 and lines[2] == "b halving - 0.1: failed: RuntimeError: no luck"
+    runs, failures = Halving().evaluate(images, tmp_path)
+    assert len(runs) == 6 and not failures
+
+
+def test_names_are_checked_at_the_door(images, tmp_path):
+    codec = Halving()
+    for paths in ([*images, tmp_path / "other" / "a.png"], [tmp_path / "#1.png"], [tmp_path / "a\tb.png"]):
+        with pytest.raises(ValueError, match="name"):
+            codec.evaluate(paths, tmp_path)
+    assert not codec.encoded
+
+
+def runs_of(psnrs):
+    """Runs by (image, lambda), 1/lambda bytes each."""
+    return [replace(RUN, image=i, lmbda=x, bpp=1 / x, psnr=dB, ms_ssim=0.9) for (i, x), dB in psnrs.items()]
+
+
+def test_means_are_of_the_pictures_in_common():
+    runs = runs_of({("a", 0.1): 30.0, ("b", 0.1): 40.0, ("c", 0.1): 99.0, ("b", 0.2): 36.0, ("a", 0.2): 28.0})
+    assert [[run.image for run in point] for point in points_in_common(runs)] == [["a", "b"], ["a", "b"]]
+    assert mean_curve("x", runs) == Curve("x", (5, 10), (32, 35))
+    assert mean_curve("x", runs, images=["b"]) == Curve("x", (5, 10), (36, 40))
+    mean_mse = mean_curve("x", runs, average=psnr_of_mean_mse).psnr[1]
+    assert mean_mse == pytest.approx(-10 * np.log10(fmean([1e-3, 1e-4])))
+    with pytest.raises(ValueError, match="not at every point: c"):
+        mean_curve("x", runs, images=["b", "c"])
+    with pytest.raises(ValueError, match=r"a comes twice at 0.1"):
+        mean_curve("x", [*runs, runs[0]])
+
+
+def test_compressai_json():
+    runs = runs_of({("a", 0.1): 30.0, ("b", 0.1): 40.0, ("a", 0.2): 28.0, ("b", 0.2): 36.0})
+    document = json.loads(json.dumps(to_compressai_json(runs)))
+    assert document["name"] == "pyramid" and "2 images" in document["description"]
+    assert document["results"] == {
+        "bpp": [5, 10],
+        "psnr-rgb": [32, 35],
+        "ms-ssim-rgb": [0.9, 0.9],
+        "encoding_time": [1.25, 1.25],
+        "decoding_time": [0.0205, 0.0205],
+    }
+    small = [replace(run, ms_ssim=None) for run in runs]
+    assert "ms-ssim-rgb" not in to_compressai_json(small)["results"]
+    with pytest.raises(ValueError, match="one codec"):
+        to_compressai_json([*runs, replace(runs[0], preset="slow")])
+
+
+def test_spread_keeps_the_order_and_the_gap():
+    assert spread([3.0, 1.0, 1.1, 9.0], gap=1) == [3.0, 1.0, 2.0, 9.0]
+
+
+def test_plot_writes_a_picture(tmp_path):
+    curves = [Curve(f"codec {k}", (0.1, 0.4, 1.2), (28.0 + k, 32.0, 38.0)) for k in range(9)]
+    plot(curves, tmp_path / "rd.png", "Kodak")
+    assert read_rgb(tmp_path / "rd.png").std() > 0

@@ -1,0 +1,211 @@
+"""`inrc evaluate` and `inrc compare`: they go on where they stopped, report what failed, and compare like with like."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from inrcodec.runtime.decoder import decode
+from inrcodec.train.cli import main
+from inrcodec.train.compare import COOLCHIC_5_EXTRA_BYTES, read_coolchic
+from inrcodec.train.evaluate import Run, append_run, read_rgb, read_runs
+from inrcodec.train.metrics import psnr
+from inrcodec.train.studies import KODAK
+
+ANCHORS = Path(__file__).parents[1] / "benchmarks" / "anchors"
+NEW, OLD = ANCHORS / "coolchic_v5.0_kodak.tsv", ANCHORS / "coolchic_v4.2_kodak.tsv"
+PUBLISHED, CONVENTIONAL = ANCHORS / "kodak_published.csv", ANCHORS / "kodak_conventional.csv"
+QUICK = ("--iterations", "8", "--threads", "1", "--device", "cpu")
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pictures")
+    y, x = np.mgrid[:32, :48]
+    noise = np.random.default_rng(0).normal(0, 3, (32, 48, 3))
+    waves = np.stack([127 + 50 * np.sin(y / period) + 50 * np.cos(x / (period + 3)) for period in (3, 5, 7)], axis=2)
+    Image.fromarray((waves + noise).astype(np.uint8)).save(folder / "waves.png")
+    Image.fromarray(waves[..., 0].astype(np.uint8)).save(folder / "grey.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def evaluated(pictures, tmp_path_factory):
+    """The folder of an evaluation of waves.png at two lambdas."""
+    folder = tmp_path_factory.mktemp("evaluated")
+    outputs = ["--bitstreams", folder / "files", "--json", folder / "means.json", "--plot", folder / "rd.png"]
+    arguments = [pictures / "waves.png", "-o", folder / "runs.tsv", "--lmbda", 0.01, 0.0001, *QUICK, *outputs]
+    assert main(["evaluate", *map(str, arguments)]) == 0
+    return folder
+
+
+def test_evaluate_measures_files(evaluated, pictures):
+    runs = read_runs(evaluated / "runs.tsv")
+    assert [(run.image, run.codec, run.preset, run.lmbda) for run in runs] == [
+        ("waves", "pyramid", "8-iterations", 0.01),
+        ("waves", "pyramid", "8-iterations", 0.0001),
+    ]
+    for run in runs:
+        data = (evaluated / "files" / str(run.lmbda) / "waves.inr").read_bytes()
+        assert run.bytes == len(data) and run.iterations == 8
+        assert run.psnr == round(psnr(read_rgb(pictures / "waves.png"), decode(data)), 4)
+    means = json.loads((evaluated / "means.json").read_text())
+    assert means["name"] == "pyramid" and sorted(run.bpp for run in runs) == means["results"]["bpp"]
+    assert read_rgb(evaluated / "rd.png").std() > 0
+
+
+def test_evaluate_goes_on(evaluated, pictures, tmp_path, capsys, monkeypatch):
+    tsv = tmp_path / "runs.tsv"
+    tsv.write_bytes((evaluated / "runs.tsv").read_bytes())
+    arguments = [str(pictures / "waves.png"), "-o", str(tsv), "--lmbda", "0.01", "0.0001", "0.01", *QUICK]
+    monkeypatch.setattr("inrcodec.train.encode.encode_picture", None)
+    assert main(["evaluate", *arguments]) == 0
+    assert tsv.read_bytes() == (evaluated / "runs.tsv").read_bytes()
+    assert len(capsys.readouterr().out.splitlines()) == 3  # the means alone
+
+
+def test_evaluate_reports_failures(pictures, tmp_path, capsys):
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG")
+    (tmp_path / "grey.png").write_bytes((pictures / "grey.png").read_bytes())
+    Image.fromarray(np.zeros((8, 8, 4), np.uint8)).save(tmp_path / "veil.png")
+    assert main(["evaluate", str(tmp_path), "-o", str(tmp_path / "runs.tsv"), "--lmbda", "0.01", *QUICK]) == 1
+    out, err = capsys.readouterr()
+    assert "broken pyramid 8-iterations 0.01: failed: " in out and "veil pyramid 8-iterations 0.01: failed: " in out
+    assert err.splitlines()[-1].startswith("inrc evaluate: 2 of 3 runs failed")
+    assert [run.image for run in read_runs(tmp_path / "runs.tsv")] == ["grey"]
+
+
+def test_an_interrupted_encode_is_no_run(pictures, tmp_path, capsys, monkeypatch):
+    def step(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("inrcodec.train.fit.Fit.step", step)
+    arguments = [str(pictures / "waves.png"), "-o", str(tmp_path / "runs.tsv"), "--lmbda", "0.01", *QUICK]
+    assert main(["evaluate", *arguments]) == 130
+    assert not (tmp_path / "runs.tsv").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["--lmbda", "-1"], "--lmbda: wanted a positive number"),
+        (["--method", "nerf"], "--method: wanted one of"),
+        (["--preset", "eternal"], "--preset: wanted one of"),
+        (["--iterations", "0"], "--iterations: wanted a positive number"),
+        (["--json", "nowhere/x.json"], "wanted an output in a folder that is there"),
+    ],
+)
+def test_evaluate_refuses_at_the_door(arguments, why, pictures, tmp_path, capsys):
+    assert main(["evaluate", str(pictures), "-o", str(tmp_path / "runs.tsv"), *arguments]) == 1
+    assert why in capsys.readouterr().err and not (tmp_path / "runs.tsv").exists()
+    assert main(["evaluate", str(tmp_path), "-o", str(tmp_path / "runs.tsv")]) == 1
+    assert "wanted a picture or a folder of pictures" in capsys.readouterr().err
+
+
+def runs_like_coolchic(path, images, lambdas=(0.02, 0.004, 0.001, 0.0004, 0.0001), factor=1.1):
+    """A TSV of runs that need `factor` times Cool-chic 5's bits, headers included."""
+    for sample in read_coolchic(NEW, COOLCHIC_5_EXTRA_BYTES):
+        if sample.image in images and sample.lmbda in lambdas:
+            bpp = factor * sample.bpp
+            append_run(path, Run(sample.image, "x", "fast", sample.lmbda, 8, 8, 8, bpp, sample.psnr, None, 1, 1, 1, 0, 1))
+    return path
+
+
+def compared(capsys, *arguments):
+    """The JSON that `inrc compare` prints, its comparisons by (test, anchor, average)."""
+    assert main(["compare", *map(str, arguments), "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    pairs = {(each["test"], each["anchor"], each["average"]): each for each in document["comparisons"]}
+    return pairs, document["notes"]
+
+
+def test_bd_rates_under_both_means(tmp_path, capsys):
+    runs = runs_like_coolchic(tmp_path / "runs.tsv", {"kodim01", "kodim02", "kodim03"})
+    pairs, notes = compared(capsys, runs, "--anchor", NEW, OLD)
+    for average in ("mean PSNR", "PSNR of the mean MSE", "picture by picture"):
+        fair = pairs["x fast", NEW.stem, average]
+        assert fair["percent"] == pytest.approx(10) and fair["pictures"] == 3
+        assert pairs["x fast", OLD.stem, average]["percent"] != pytest.approx(10, abs=0.1)
+    assert pairs["x fast", NEW.stem, "mean PSNR"]["rate"]["low_db"] > 27
+    assert [note for note in notes if "estimates" in note] == [notes[0]] and "52 bytes a picture" in notes[0]
+    other, _ = compared(capsys, runs, "--anchor", NEW, "--extra-bytes", 0)
+    assert other["x fast", NEW.stem, "mean PSNR"]["percent"] > 10.1
+
+
+def test_published_means_need_all_of_kodak(tmp_path, capsys):
+    few = runs_like_coolchic(tmp_path / "few.tsv", KODAK - {"kodim24"})
+    pairs, notes = compared(capsys, few, "--anchor", PUBLISHED, NEW, "--only", "vtm", "coolchic_v5")
+    assert {anchor for _, anchor, _ in pairs} == {NEW.stem}
+    assert "1 published mean curves are left out: they are over the 24 Kodak pictures, and the runs have 23" in notes[1]
+    assert main(["compare", str(few), "--anchor", str(PUBLISHED)]) == 1
+    assert "61 published mean curves are left out" in capsys.readouterr().err
+    whole = runs_like_coolchic(tmp_path / "all.tsv", KODAK, factor=1)
+    pairs, notes = compared(capsys, whole, few, "--anchor", PUBLISHED, "--only", "compressai/vtm")
+    assert set(pairs) == {(f"{name} x fast", "compressai/vtm", "mean PSNR") for name in ("all", "few")}
+    assert pairs["all x fast", "compressai/vtm", "mean PSNR"]["percent"] == pytest.approx(-5.1, abs=0.2)
+    assert "few x fast has 23" in pairs["few x fast", "compressai/vtm", "mean PSNR"]["why"]
+
+
+def test_a_single_point_gains_in_db(tmp_path, capsys):
+    runs = runs_like_coolchic(tmp_path / "runs.tsv", {"kodim01", "kodim02"}, lambdas=(0.001,), factor=1)
+    for run in read_runs(runs):
+        append_run(tmp_path / "better.tsv", replace(run, psnr=run.psnr + 0.25))
+    pairs, _ = compared(capsys, tmp_path / "better.tsv", "--anchor", NEW)
+    assert pairs["x fast", NEW.stem, "mean PSNR"]["gain_db"] == pytest.approx(0.25)
+    assert main(["compare", str(tmp_path / "better.tsv"), "--anchor", str(NEW)]) == 0
+    assert "+0.25 dB" in capsys.readouterr().out
+
+
+def test_a_table_is_printed_and_drawn(tmp_path, capsys):
+    runs = runs_like_coolchic(tmp_path / "runs.tsv", {"kodim01", "kodim02"})
+    arguments = [runs, "--anchor", NEW, CONVENTIONAL, "--plot", tmp_path / "rd.png"]
+    assert main(["compare", *map(str, arguments)]) == 0
+    out = capsys.readouterr().out
+    assert "mean PSNR  coolchic_v5.0_kodak  avif-avifenc-444-10b-s2-psnr" in out and "x fast" in out
+    assert max(map(len, out.splitlines())) < 150 and read_rgb(tmp_path / "rd.png").std() > 0
+
+
+def test_pictures_that_lack_a_point_are_left_out(tmp_path, capsys):
+    runs = runs_like_coolchic(tmp_path / "runs.tsv", {"kodim01"})
+    runs_like_coolchic(runs, {"kodim02"}, lambdas=(0.001,))
+    pairs, notes = compared(capsys, runs, "--anchor", NEW)
+    assert pairs["x fast", NEW.stem, "mean PSNR"]["pictures"] == 1
+    assert "x fast: left out, for they lack a point: kodim02" in notes
+
+
+def test_two_codecs_of_ours(tmp_path, capsys):
+    first = runs_like_coolchic(tmp_path / "first.tsv", {"kodim01"}, factor=1)
+    second = runs_like_coolchic(tmp_path / "second.tsv", {"kodim01"}, factor=0.9)
+    pairs, _ = compared(capsys, first, second)
+    assert pairs["second x fast", "first x fast", "mean PSNR"]["percent"] == pytest.approx(-10)
+    pairs, _ = compared(capsys, second, "--anchor", first)
+    assert pairs["x fast", "first x fast", "mean PSNR"]["percent"] == pytest.approx(-10)
+
+
+def test_conventional_codecs_on_the_same_pictures(evaluated, pictures, capsys, monkeypatch):
+    monkeypatch.setattr("inrcodec.train.studies.QUALITIES", {"jpeg": (5, 20, 90), "webp": (0, 50, 90), "avif": (30, 60)})
+    pairs, notes = compared(capsys, evaluated / "runs.tsv", "--conventional", pictures)
+    assert {test for test, _, _ in pairs} == {"pyramid 8-iterations", "pillow-jpeg", "pillow-webp", "pillow-avif"}
+    assert pairs["pillow-jpeg", "pillow-jpeg", "mean PSNR"]["percent"] == pytest.approx(0)
+    against = pairs["pillow-webp", "pillow-jpeg", "mean PSNR"]
+    assert against["pictures"] == 1 and against["rate"]["low_db"] < against["rate"]["high_db"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        ([], "wanted --anchor, --conventional, or the runs of two codecs"),
+        (["--anchor", str(ANCHORS / "README.md")], "README.md: wanted the columns"),
+        (["--anchor", str(NEW), "--only", "vtm"], "--only: wanted a part of one of coolchic_v5.0_kodak"),
+        (["--conventional", "{pictures}"], "found none for kodim01"),
+        (["--anchor", "none.tsv"], "No such file"),
+    ],
+)
+def test_compare_refuses(arguments, why, pictures, tmp_path, capsys):
+    runs = runs_like_coolchic(tmp_path / "runs.tsv", {"kodim01"})
+    assert main(["compare", str(runs), *(each.format(pictures=pictures) for each in arguments)]) == 1
+    err = capsys.readouterr().err
+    assert why in err and len(err.splitlines()) == 1

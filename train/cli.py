@@ -1,0 +1,153 @@
+"""`inrc`, the command. Light to import: torch and Pillow are loaded by the commands that need them."""
+
+import argparse
+import json
+import os
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from ..export.cli import add_commands as add_export_commands
+from ..runtime.cli import add, add_json, add_threads
+from ..runtime.cli import add_commands as add_runtime_commands
+from ..runtime.pixels import write_atomically
+from .studies import add_commands as add_study_commands
+
+EXTRA = "inrc {}: wanted the encoder's packages, {} is missing: pip install 'inrcodec[train]'"
+LIBRARIES = ("torch", "onnx", "onnxscript", "PIL", "rich", "scipy", "matplotlib", "imagecodecs")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit status 0, 1 (failed, one line on stderr) or 2 (usage)."""
+    options = parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] not in LIBRARIES:
+            raise
+        return fail(EXTRA.format(options.command, error.name))
+    except UsageError as error:
+        return fail(f"inrc {options.command}: {error}", 2)
+    except (ValueError, OSError, MemoryError) as error:
+        return fail(f"inrc {options.command}: {describe(error)}")
+    except KeyboardInterrupt:
+        return fail(f"inrc {options.command}: interrupted", 130)
+    return 0
+
+
+class UsageError(ValueError):
+    """Options that do not go together."""
+
+
+def fail(message: str, status: int = 1) -> int:
+    print(" ".join(message.split()), file=sys.stderr)
+    return status
+
+
+def describe(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    return str(error) or error.__class__.__name__
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser("inrc", description="Pictures as small neural representations: encode, decode, measure.")
+    top.add_argument("--version", action="version", version=f"inrc {version('inrcodec')}")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    add_encode(commands)
+    add_runtime_commands(commands)
+    add_json(add(commands, "methods", methods_command, "every method: kind, paper, year"))
+    add_export_commands(commands)
+    add_study_commands(commands)
+    demo = add(commands, "demo", demo_command, "encode a bundled photo, decode it without torch, show both beside JPEG")
+    demo.add_argument("-o", "--output", default="demo", metavar="DIR", help="where the files go (default demo)")
+    demo.add_argument("--seconds", type=float, default=100, help="for encoding (default 100)")
+    return top
+
+
+def add_encode(commands: Any) -> None:
+    encode = add(commands, "encode", encode_command, "fit a picture and write it")
+    encode.add_argument("input", metavar="IN", help="a picture: PNG, JPEG, WebP, AVIF, TIFF, PPM ...")
+    encode.add_argument("output", metavar="OUT.inr")
+    encode.add_argument("--method", default="pyramid", help="see `inrc methods` (default pyramid)")
+    encode.add_argument("--preset", default="medium", help="draft, fast, medium, slow or placebo (default medium)")
+    goal = encode.add_mutually_exclusive_group()
+    goal.add_argument("--lmbda", type=float, metavar="X", help="weight of bpp beside the MSE of [0, 1] pixels (0.001)")
+    goal.add_argument("--bpp", type=float, metavar="X", help="bits per pixel of the file")
+    goal.add_argument("--bytes", type=float, metavar="N", help="bytes of the file")
+    goal.add_argument("--psnr", type=float, metavar="DB", help="of the decoded integer pixels")
+    encode.add_argument("--seconds", type=float, metavar="S", help="stop within S seconds, with a whole file")
+    encode.add_argument("--iterations", type=int, metavar="N", help="instead of the preset's")
+    encode.add_argument("--device", default="auto", help="auto, cpu or cuda (default auto)")
+    encode.add_argument("--seed", type=int, default=0, metavar="N", help="the same seed gives the same bytes (default 0)")
+    encode.add_argument("--resume", action="store_true", help="go on from OUT.inr.resume, which an interruption left")
+    encode.add_argument("--quiet", action="store_true", help="no progress, no summary")
+    add_threads(encode)
+    add_json(encode)
+
+
+def encode_command(options: argparse.Namespace) -> None:
+    output = check_output(options.output)
+    from .encode import encode_picture
+    from .goal import Goal
+    from .pictures import read_picture
+    from .progress import shown
+
+    goal = Goal.of(options.lmbda, options.bpp, options.bytes, options.psnr)
+    picture = read_picture(options.input)
+    for note in picture.notes:
+        print(f"inrc encode: {options.input}: {note}", file=sys.stderr)
+    shared = ("method", "preset", "iterations", "seconds", "device", "threads", "seed", "resume")
+    with shown(options.quiet) as watch:
+        checkpoint = output.with_name(output.name + ".resume")
+        chosen = {name: getattr(options, name) for name in shared}
+        result = encode_picture(picture, goal=goal, watch=watch, checkpoint=checkpoint, **chosen)
+    write_atomically(output, result.data)
+    facts = {name: getattr(result, name) for name in ENCODE_FACTS} | {"bytes": len(result.data)}
+    if options.json:
+        print(json.dumps(facts))
+    elif not options.quiet:
+        print("{bytes} bytes, {bpp:.4f} bpp, {psnr:.2f} dB, {iterations} iterations, {seconds:.1f} s".format(**facts))
+    if result.missed:
+        print(f"inrc encode: {result.missed}", file=sys.stderr)
+    if result.interrupted:
+        print(f"inrc encode: interrupted; the best so far is in {output}; --resume goes on", file=sys.stderr)
+
+
+ENCODE_FACTS = ("bpp", "psnr", "lmbda", "networks_bytes", "iterations", "seconds", "missed", "interrupted")
+
+
+def check_output(name: str) -> Path:
+    """Before long work: a path that can be written. Raises UsageError, OSError."""
+    path = Path(name)
+    if path.suffix != ".inr":
+        raise UsageError(f"wanted an output that ends in .inr, got {name}")
+    if path.is_dir():
+        raise UsageError(f"wanted a file to write, {name} is a directory")
+    if not path.parent.is_dir():
+        raise UsageError(f"wanted an output in a folder that is there, got {name}")
+    if not os.access(path.parent, os.W_OK):
+        raise UsageError(f"wanted a folder that can be written, {path.parent} cannot")
+    return path
+
+
+def methods_command(options: argparse.Namespace) -> None:
+    from ..models import METHODS
+
+    rows = []
+    for method in (build() for build in METHODS.values()):
+        paper = method.paper
+        facts = {"title": paper.title, "year": paper.year, "authors": paper.authors, "reproduces": paper.venue}
+        rows.append({"name": method.name, "kind": method.kind, **facts})
+    if options.json:
+        print(json.dumps(rows))
+        return
+    for row in rows:
+        print(f"{row['name']:12} {row['kind']:6} {row['year']}  {row['title']} ({row['reproduces']})")
+
+
+def demo_command(options: argparse.Namespace) -> None:
+    from .demo import demo
+
+    demo(Path(options.output), options.seconds)

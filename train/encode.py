@@ -1,0 +1,280 @@
+"""Encode a picture: fit, quantize, write, verify; aim at a goal; survive an interruption."""
+
+import hashlib
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..export.bitstream import Exported, export
+from ..models import METHODS
+from ..models.method import Method
+from ..runtime.decoder import decode
+from ..runtime.pixels import write_atomically
+from ..runtime.syntax import COLOURS, Signal
+from .fit import CHECKS, Budget, Fit, Measure, run
+from .goal import Goal, moved, secant
+from .memory import keep_freed_memory
+from .pictures import Picture, from_array, read_picture
+
+PRESETS = {"draft": 150, "fast": 800, "medium": 5_000, "slow": 20_000, "placebo": 60_000}  # iterations
+CORRECTIONS = 6  # short refits towards a rate or a PSNR
+CORRECTION_SHARE = 0.15  # of the iterations
+CORRECTION_START = 0.75  # of the recipe
+MAIN_SHARE = 0.6  # of a budget in seconds, where corrections may follow
+STEERED = (0.1, 0.8)  # the part of a fit in which lambda follows the goal
+FINISH_STEPS, FINISH_SECONDS = 40, 2.5e-6  # what writing costs: in steps, and in seconds a pixel
+CHECKPOINT_SECONDS = 60
+PARAMETER_BITS = 7  # of a network's parameter, a first estimate
+
+
+class EncodeError(ValueError):
+    """Options or a machine that cannot serve; says what was wanted and what came."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where an encode stands; the measure is an estimate until the file is written."""
+
+    stage: str
+    done: float  # 0 ... 1 of the stage
+    iteration: int
+    lmbda: float
+    bpp: float
+    psnr: float
+
+
+@dataclass(frozen=True)
+class Result:
+    """A written picture; `missed` says in words by how much a goal was missed, empty where it was met."""
+
+    data: bytes
+    networks_bytes: int
+    bpp: float
+    psnr: float
+    lmbda: float
+    iterations: int
+    seconds: float
+    notes: tuple[str, ...]
+    missed: str = ""
+    interrupted: bool = False
+
+
+Watch = Callable[[Progress], None]
+
+
+def encode(source: Any, lmbda=None, bpp=None, nbytes=None, psnr=None, **options: Any) -> bytes:
+    """The bytes of an .inr file; `source` is a path or an array (H, W[, C]). Other options as `encode_picture`'s."""
+    picture = from_array(source) if isinstance(source, np.ndarray) else read_picture(source)
+    return encode_picture(picture, goal=Goal.of(lmbda, bpp, nbytes, psnr), **options).data
+
+
+def encode_picture(
+    picture: Picture,
+    method: str = "pyramid",
+    goal: Goal = Goal("lmbda", 1e-3),
+    preset: str = "medium",
+    iterations: int | None = None,
+    seconds: float | None = None,
+    device: str = "auto",
+    threads: int = 0,
+    seed: int = 0,
+    watch: Watch = lambda progress: None,
+    checkpoint: Path | None = None,
+    resume: bool = False,
+) -> Result:
+    """Fit `method` to the picture and write it.
+
+    `seconds` bounds the whole call and replaces the preset's iterations. Ctrl-C ends the fit, and the best state so far
+    is written; `checkpoint` names a file from which a fit that was stopped goes on when `resume`. Raises EncodeError.
+    """
+    started = time.monotonic()
+    torch.set_num_threads(threads or torch.get_num_threads())
+    keep_freed_memory()
+    budget = Budget(choose_iterations(preset, iterations))
+    if seconds is not None:
+        budget.deadline = started + positive("--seconds", seconds) * (1 if goal.kind == "lmbda" else MAIN_SHARE)
+    encoding = Encoding(picture, choose_method(method), goal, choose_device(device), seed, watch)
+    key = fingerprint(picture, method, goal, budget.iterations, seed)
+    interrupted = False
+    try:
+        encoding.fit_all(budget, key, checkpoint, load_checkpoint(checkpoint, key) if resume and checkpoint else None)
+        encoding.finish()
+        encoding.correct(budget, started + seconds if seconds else None)
+    except KeyboardInterrupt:
+        interrupted = True
+        if checkpoint and encoding.saved:
+            save_checkpoint(checkpoint, key, encoding.saved)
+        if encoding.written is None:
+            encoding.finish()
+    if checkpoint and not interrupted:
+        checkpoint.unlink(missing_ok=True)
+    return replace(encoding.result(), seconds=time.monotonic() - started, interrupted=interrupted)
+
+
+class Encoding:
+    """One picture on its way to a file."""
+
+    def __init__(self, picture: Picture, method: Method, goal: Goal, device: torch.device, seed: int, watch: Watch) -> None:
+        height, width, channels = picture.pixels.shape
+        depth = 8 * picture.pixels.dtype.itemsize
+        self.picture, self.goal, self.watch, self.recipe = picture, goal, watch, method.recipe
+        self.signal = Signal(height, width, COLOURS[channels - 1], depth)
+        target = torch.from_numpy(picture.pixels.astype(np.float32) / (2**depth - 1)).permute(2, 0, 1)
+        lmbda = goal.first_lmbda()
+        self.architecture = method.build(self.signal, lmbda)
+        self.fit = Fit(self.architecture, target.contiguous().to(device), lmbda, self.recipe.gain, seed)
+        self.iteration, self.saved = 0, {}
+        self.written: tuple[Exported, Measure, float] | None = None
+
+    def fit_all(self, budget: Budget, key: str, checkpoint: Path | None, state: dict | None) -> None:
+        """The whole recipe, lambda steered towards the goal; goes on from `state` if there is one."""
+        if state:
+            self.fit.load(state["fit"])
+            self.iteration = state["iteration"]
+        every = max(1, budget.iterations // CHECKS)
+        kept = began = time.monotonic()
+        first = self.iteration
+        for iteration, done, phase in run(self.fit, self.recipe, budget, first):
+            self.iteration = iteration
+            now = time.monotonic()
+            step_seconds = (now - began) / (self.iteration - first)
+            if budget.deadline:
+                budget.reserve = FINISH_STEPS * step_seconds + FINISH_SECONDS * self.signal.pixels
+                every = max(1, min(100, int(2 / step_seconds)))
+            if self.iteration % every == 0:
+                progress = self.check(phase.name, done)
+                self.saved = {"fit": self.fit.state(), "iteration": self.iteration}
+                if checkpoint and now - kept > CHECKPOINT_SECONDS:
+                    save_checkpoint(checkpoint, key, self.saved)
+                    kept = now
+                self.watch(progress)
+        self.fit.measure()
+
+    def check(self, stage: str, done: float) -> Progress:
+        """Measure, keep the best, steer lambda."""
+        measure = self.fit.measure()
+        parameters = sum(tensor.numel() for tensor in self.fit.inr.tensors.values())
+        nbytes = (measure.bpp * self.signal.pixels + PARAMETER_BITS * parameters) / 8
+        if STEERED[0] < done < STEERED[1] and (error := self.goal.error(nbytes, self.signal.pixels, measure.psnr)):
+            self.fit.lmbda = moved(self.fit.lmbda, error / 2)
+            self.fit.forget()
+        return Progress(stage, done, self.iteration, self.fit.lmbda, 8 * nbytes / self.signal.pixels, measure.psnr)
+
+    def finish(self) -> float:
+        """Quantize, write, verify, measure; keep what is nearest to the goal. Returns how far lambda should move."""
+        fit, lmbda = self.fit, self.fit.lmbda
+        with torch.no_grad():
+            exported = export(
+                self.architecture,
+                fit.best,
+                lambda tensors: fit.distortion(tensors, fit.best.latents).item(),
+                lambda tensors: lmbda * fit.rate(tensors, fit.best.latents).item(),
+                lmbda / self.signal.pixels,
+                self.picture.metadata,
+            )
+        measure = measured(exported.data, self.picture.pixels)
+        error = self.goal.error(len(exported.data), self.signal.pixels, measure.psnr)
+        if self.written is None or abs(error) < abs(self._error()):
+            self.written = exported, measure, lmbda
+        return error
+
+    def _error(self) -> float:
+        assert self.written
+        return self.goal.error(len(self.written[0].data), self.signal.pixels, self.written[1].psnr)
+
+    def correct(self, budget: Budget, end: float | None) -> None:
+        """Short refits with other lambdas until the goal is met, or `end` (of `time.monotonic`) is near."""
+        tries = [(math.log(self.fit.lmbda), self._error())]
+        spare = Budget(max(10, int(budget.iterations * CORRECTION_SHARE)), reserve=budget.reserve)
+        while not self.met() and len(tries) <= CORRECTIONS:
+            if end is not None:
+                now = time.monotonic()
+                spare.deadline = now + (end - now) / 2
+                if spare.deadline - now < 2 * budget.reserve:
+                    return
+            self.fit.begin(self.fit.inr)
+            self.fit.lmbda = moved(1.0, secant(tries))
+            for i, done, _ in run(self.fit, self.recipe, spare, after=CORRECTION_START):
+                self.iteration += 1
+                if i % 20 == 0:
+                    self.watch(Progress("correct", done, self.iteration, self.fit.lmbda, math.nan, math.nan))
+            self.fit.measure()
+            tries.append((math.log(self.fit.lmbda), self.finish()))
+
+    def met(self) -> bool:
+        assert self.written
+        return self.goal.met(len(self.written[0].data), self.signal.pixels, self.written[1].psnr)
+
+    def result(self) -> Result:
+        assert self.written
+        exported, measure, lmbda = self.written
+        reached = {"bytes": len(exported.data), "bpp": measure.bpp, "psnr": measure.psnr, "lmbda": lmbda}[self.goal.kind]
+        missed = "" if self.met() else f"wanted {self.goal.kind} {self.goal.value:g}, reached {reached:g}"
+        facts = measure.bpp, measure.psnr, lmbda, self.iteration
+        return Result(exported.data, exported.networks_bytes, *facts, 0.0, self.picture.notes, missed)
+
+
+def measured(data: bytes, pixels: np.ndarray) -> Measure:
+    """What the runtime makes of the file's bytes."""
+    decoded = decode(data).reshape(pixels.shape)
+    peak = np.iinfo(pixels.dtype).max
+    mse = np.mean((decoded.astype(np.float32) - pixels.astype(np.float32)) ** 2, dtype=np.float64) / peak**2
+    return Measure(float(mse), 8 * len(data) / (pixels.shape[0] * pixels.shape[1]))
+
+
+def choose_method(name: str) -> Method:
+    if name not in METHODS:
+        raise EncodeError(f"--method: wanted one of {', '.join(METHODS)}, got {name}")
+    return METHODS[name]()
+
+
+def choose_device(name: str) -> torch.device:
+    if name not in ("auto", "cpu", "cuda"):
+        raise EncodeError(f"--device: wanted auto, cpu or cuda, got {name}")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise EncodeError("--device: wanted cuda, but torch finds no CUDA device")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def choose_iterations(preset: str, iterations: int | None) -> int:
+    if preset not in PRESETS:
+        raise EncodeError(f"--preset: wanted one of {', '.join(PRESETS)}, got {preset}")
+    return PRESETS[preset] if iterations is None else int(positive("--iterations", iterations))
+
+
+def positive(option: str, value: float) -> float:
+    if not (math.isfinite(value) and value > 0):
+        raise EncodeError(f"{option}: wanted a positive number, got {value}")
+    return value
+
+
+def fingerprint(picture: Picture, *options: object) -> str:
+    """Of everything that a checkpoint depends on."""
+    return hashlib.sha256(picture.pixels.tobytes() + repr((picture.pixels.shape, options)).encode()).hexdigest()
+
+
+def save_checkpoint(path: Path, key: str, state: dict) -> None:
+    """Whole or not at all."""
+    buffer = BytesIO()
+    torch.save({"key": key, **state}, buffer)
+    write_atomically(path, buffer.getvalue())
+
+
+def load_checkpoint(path: Path, key: str) -> dict | None:
+    """None where there is none. Raises EncodeError for one of another encode."""
+    if not path.exists():
+        return None
+    try:
+        state = torch.load(path, weights_only=True)
+    except Exception as error:
+        raise EncodeError(f"--resume: wanted a checkpoint in {path}, got {error.__class__.__name__}: {error}") from None
+    if state.get("key") != key:
+        raise EncodeError(f"--resume: {path} is of another picture or other options; delete it to start anew")
+    return state

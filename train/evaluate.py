@@ -1,0 +1,380 @@
+"""Runs of a codec over pictures: encode, write the file, decode it from disk, measure, and keep one TSV row of each."""
+
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import astuple, dataclass, fields
+from datetime import UTC, datetime
+from itertools import pairwise, product
+from math import log10
+from pathlib import Path
+from statistics import fmean
+from time import perf_counter
+from typing import Protocol, TypeVar
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
+from PIL import Image
+
+from ..runtime.pixels import write_atomically
+from .metrics import ms_ssim, psnr
+
+T = TypeVar("T")
+Encode = Callable[[Path, float], tuple[bytes, Mapping[str, int]]]  # facts: "iterations", "networks_bytes", …
+Decode = Callable[[Path], np.ndarray]  # (height, width, 3) uint8
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One picture through one codec at one setting: a row of the TSV, its columns in this order."""
+
+    image: str  # file name without suffix
+    codec: str  # a method, or "jpeg", …
+    preset: str
+    lmbda: float  # or a conventional codec's quality
+    width: int
+    height: int
+    bytes: int  # of the file
+    bpp: float
+    psnr: float  # dB, of 8-bit RGB
+    ms_ssim: float | None  # None: the picture is too small
+    encode_s: float
+    decode_ms: float
+    iterations: int
+    seed: int  # as asked for: the same seed gives the same bytes, whatever the encoder tried in between
+    networks_bytes: int
+
+    @property
+    def key(self) -> tuple[str, str, str, float, int]:
+        """What makes a run the same run."""
+        return self.image, self.codec, self.preset, self.lmbda, self.seed
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A picture that an encoder or decoder could not do, and why, in one line."""
+
+    image: str
+    lmbda: float
+    reason: str
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Mean rate and distortion of a codec, one entry a point, ascending in rate."""
+
+    name: str
+    bpp: tuple[float, ...]
+    psnr: tuple[float, ...]  # dB
+
+
+class Measured(Protocol):
+    """One picture at one point of a codec, ours or another's: `Run` is one."""
+
+    @property
+    def image(self) -> str: ...
+    @property
+    def lmbda(self) -> float: ...
+    @property
+    def bpp(self) -> float: ...
+    @property
+    def psnr(self) -> float: ...
+
+
+M = TypeVar("M", bound=Measured)
+
+COLUMNS = [field.name for field in fields(Run)]
+PARSE = {str: str, int: int, float: float, float | None: lambda cell: float(cell) if cell else None}
+
+
+def read_runs(path: Path) -> list[Run]:
+    """The rows of a TSV that `append_run` wrote; ValueError names the line that is not one."""
+    lines = [(n, line) for n, line in enumerate(path.read_text("utf-8").splitlines(), 1) if not line.startswith("#")]
+    if not lines or lines[0][1].split("\t") != COLUMNS:
+        raise ValueError(f"{path}: wanted the columns {' '.join(COLUMNS)}")
+    return [_parse(line, f"{path}:{number}") for number, line in lines[1:]]
+
+
+def append_run(path: Path, run: Run) -> None:
+    """Add one row, at once on disk; a new file first gets its provenance and its columns."""
+    assert _is_cell(run.image), run.image
+    cells = ["" if cell is None else str(cell) for cell in astuple(run)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _append(path, ["\t".join(cells)] if path.exists() else [*_provenance(), "\t".join(COLUMNS), "\t".join(cells)])
+
+
+def _is_cell(text: str) -> bool:
+    """Whether a row can begin with it: no comment, one line, one column."""
+    return not text.startswith("#") and "\t" not in text and len(f"{text}.".splitlines()) == 1
+
+
+def _parse(line: str, where: str) -> Run:
+    try:
+        return Run(*(PARSE[field.type](cell) for field, cell in zip(fields(Run), line.split("\t"), strict=True)))
+    except ValueError as error:
+        raise ValueError(f"{where}: not a run: {error}") from error
+
+
+def _append(path: Path, lines: Iterable[str]) -> None:
+    with path.open("a", encoding="utf-8") as file:
+        file.writelines(f"{line}\n" for line in lines)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _provenance() -> list[str]:
+    """What made the rows below: command, machine, commit (where there is one), date."""
+    command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    facts = {"command": command, "machine": f"{_cpu()}, {os.cpu_count()} cores", "commit": _commit()}
+    facts["date"] = datetime.now(UTC).date().isoformat()
+    return [f"# {name}: {fact}" for name, fact in facts.items() if fact]
+
+
+def _cpu() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _commit() -> str:
+    """Of this source tree, with "-dirty" where it was changed since; "" for an installed package."""
+    if not (ROOT / ".git").exists() or not shutil.which("git"):
+        return ""
+    describe = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12"]
+    return subprocess.run(describe, capture_output=True, text=True).stdout.strip()
+
+
+def evaluate(
+    images: Iterable[Path],
+    points: Sequence[float],
+    encode: Encode,
+    decode: Decode,
+    tsv: Path,
+    bitstreams: Path | None = None,
+    progress: Callable[[str], object] = print,
+    *,
+    codec: str,
+    preset: str,
+    seed: int = 0,
+) -> tuple[list[Run], list[Failure]]:
+    """Every picture at every lambda that `tsv` does not hold yet; returns its runs, old and new, and what failed.
+
+    The files are `bitstreams/{lmbda}/{image}.inr` (a temporary folder without `bitstreams`): one folder for one codec,
+    preset and seed. A failure is reported and does not stop the rest; a later call tries it again.
+    """
+    images = list(images)
+    if bad := [image.stem for image in images if not _is_cell(image.stem)]:
+        raise ValueError(f"evaluate: a TSV cannot hold these names: {bad}")
+    if len({image.stem for image in images}) < len(images):
+        raise ValueError("evaluate: two pictures have the same name")
+    known = {run.key: run for run in read_runs(tsv)} if tsv.exists() else {}
+    new, failures = {}, []
+    with nullcontext(bitstreams) if bitstreams else tempfile.TemporaryDirectory() as folder:
+        for image, lmbda in product(images, points):
+            key = image.stem, codec, preset, lmbda, seed
+            if key in known:
+                continue
+            label = f"{image.stem} {codec} {preset} {lmbda:g}"
+            try:
+                run = _run(image, lmbda, encode, decode, Path(folder), codec=codec, preset=preset, seed=seed)
+            except Exception as error:  # of whatever kind: it costs one row, not the night
+                failures.append(Failure(image.stem, lmbda, " ".join(f"{type(error).__name__}: {error}".split())))
+                progress(f"{label}: failed: {failures[-1].reason}")
+                continue
+            if tsv.exists() and not new:
+                _append(tsv, _provenance())
+            append_run(tsv, run)
+            new[key] = run
+            progress(f"{label}: {run.bpp:.4f} bpp, {run.psnr:.2f} dB, {run.encode_s:.1f} s")
+    both = known | new
+    wanted = ((image.stem, codec, preset, lmbda, seed) for image, lmbda in product(images, points))
+    return [both[key] for key in wanted if key in both], failures
+
+
+def measure(
+    image: str,
+    codec: str,
+    preset: str,
+    lmbda: float,
+    *,
+    original: np.ndarray,
+    decoded: np.ndarray,
+    size: int,
+    encode_s: float,
+    decode_s: float,
+    iterations: int = 0,
+    seed: int = 0,
+    networks_bytes: int = 0,
+) -> Run:
+    """The run of a file of `size` bytes; `original` and `decoded` are (height, width, 3) uint8."""
+    height, width, _ = original.shape
+    similarity = ms_ssim(original, decoded)
+    return Run(
+        image=image,
+        codec=codec,
+        preset=preset,
+        lmbda=float(lmbda),
+        width=width,
+        height=height,
+        bytes=size,
+        bpp=round(8 * size / (height * width), 6),
+        psnr=round(psnr(original, decoded), 4),
+        ms_ssim=None if similarity is None else round(similarity, 6),
+        encode_s=round(encode_s, 3),
+        decode_ms=round(1000 * decode_s, 2),
+        iterations=iterations,
+        seed=seed,
+        networks_bytes=networks_bytes,
+    )
+
+
+def read_rgb(path: Path) -> np.ndarray:
+    """(height, width, 3) uint8: the pixels that a codec is measured against."""
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def timed(call: Callable[[], T]) -> tuple[T, float]:
+    """What a call returns, and its wall-clock seconds."""
+    start = perf_counter()
+    return call(), perf_counter() - start
+
+
+def _run(
+    image: Path, lmbda: float, encode: Encode, decode: Decode, folder: Path, *, codec: str, preset: str, seed: int
+) -> Run:
+    original = read_rgb(image)
+    (data, facts), encode_s = timed(lambda: encode(image, lmbda))
+    path = folder / str(lmbda) / f"{image.stem}.inr"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, data)
+    decoded, decode_s = timed(lambda: decode(path))
+    return measure(
+        image.stem,
+        codec,
+        preset,
+        lmbda,
+        original=original,
+        decoded=decoded,
+        size=path.stat().st_size,
+        encode_s=encode_s,
+        decode_s=decode_s,
+        iterations=facts["iterations"],
+        seed=seed,
+        networks_bytes=facts["networks_bytes"],
+    )
+
+
+def points_in_common(measured: Iterable[M], images: Iterable[str] | None = None) -> list[list[M]]:
+    """One list a point, ascending in mean rate, all of the same pictures: those that every point has, or `images`."""
+    points: dict[float, dict[str, M]] = {}
+    for row in measured:
+        point = points.setdefault(row.lmbda, {})
+        if row.image in point:
+            raise ValueError(f"{row.image} comes twice at {row.lmbda:g}: take one codec, preset and seed at a time")
+        point[row.image] = row
+    common = set.intersection(*map(set, points.values())) if points else set()
+    chosen = common if images is None else set(images)
+    if not chosen or not chosen <= common:
+        raise ValueError(f"not at every point: {', '.join(sorted(chosen - common)) or 'any picture'}")
+    rows = [[point[image] for image in sorted(chosen)] for point in points.values()]
+    return sorted(rows, key=lambda point: fmean(row.bpp for row in point))
+
+
+def psnr_of_mean_mse(psnrs: Iterable[float]) -> float:
+    """Cool-chic's mean over pictures, dB: below the mean PSNR by what the pictures differ. Never mix the two."""
+    return -10 * log10(fmean(10 ** (-psnr / 10) for psnr in psnrs))
+
+
+def mean_curve(
+    name: str,
+    measured: Iterable[Measured],
+    images: Iterable[str] | None = None,
+    average: Callable[[Iterable[float]], float] = fmean,
+) -> Curve:
+    """Over the pictures that every point has, or `images`; `average` of PSNRs: `fmean` or `psnr_of_mean_mse`."""
+    points = points_in_common(measured, images)
+    means = [(fmean(row.bpp for row in point), average([row.psnr for row in point])) for point in points]
+    return curve_through(name, means)
+
+
+def curve_through(name: str, points: Iterable[tuple[float, float]]) -> Curve:
+    """Of (bpp, dB) in any order; equal points count once: some encoders write the same file at two qualities."""
+    return Curve(name, *zip(*sorted(set(points)), strict=True))
+
+
+def to_compressai_json(runs: Iterable[Run]) -> dict:
+    """CompressAI's result file, times in seconds; MS-SSIM only where every picture has it. One codec at a time."""
+    runs = list(runs)
+    if len(codecs := {(run.codec, run.preset, run.seed) for run in runs}) != 1:
+        raise ValueError(f"wanted the runs of one codec, preset and seed, got {sorted(codecs)}")
+    points = points_in_common(runs)
+    first = points[0][0]
+    results = {
+        "bpp": [fmean(run.bpp for run in point) for point in points],
+        "psnr-rgb": [fmean(run.psnr for run in point) for point in points],
+        "encoding_time": [fmean(run.encode_s for run in point) for point in points],
+        "decoding_time": [fmean(run.decode_ms for run in point) / 1000 for point in points],
+    }
+    similarities = [[run.ms_ssim for run in point if run.ms_ssim is not None] for point in points]
+    if all(len(known) == len(points[0]) for known in similarities):
+        results["ms-ssim-rgb"] = [fmean(known) for known in similarities]
+    description = f"{first.preset}, seed {first.seed}, mean of {len(points[0])} images, bytes of files"
+    return {"name": first.codec, "description": description, "results": results}
+
+
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#000000", "#56b4e9", "#e69f00")  # Okabe & Ito, without yellow
+MARKERS = "os^Dv<>"
+RATE_TICKS = (0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 7, 10)
+
+
+def plot(curves: Sequence[Curve], path: Path, title: str) -> None:
+    """Rate-distortion plot as PNG, names at the curves' ends; the first curve (ours) sets the range of rates.
+
+    The rates are on a logarithmic axis: there BD-rate is the distance across.
+    """
+    left, right = 0.85 * curves[0].bpp[0], 1.06 * curves[0].bpp[-1]
+    curves = [curve for curve in curves if curve.bpp[0] < right and curve.bpp[-1] > left]
+    starts = [_psnr_at(max(left, curve.bpp[0]), curve) for curve in curves]
+    ends = [(min(right, curve.bpp[-1]), _psnr_at(min(right, curve.bpp[-1]), curve)) for curve in curves]
+    bottom, top = min(starts) - 0.5, max(psnr for _, psnr in ends) + 0.5
+    heights = spread([psnr for _, psnr in ends], gap=(top - bottom) / 24)
+    ticks = [tick for tick in RATE_TICKS if left <= tick <= right]
+
+    figure = Figure(figsize=(7.5, 4.8), layout="constrained")
+    axes = figure.add_subplot(title=title, xlabel="bits per pixel", ylabel="PSNR (dB)", xscale="log")
+    axes.set(xlim=(left, right), ylim=(bottom, top))
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.grid(color="#dddddd", linewidth=0.6)
+    axes.spines[["top", "right"]].set_visible(False)
+    for index, (curve, end, height) in enumerate(zip(curves, ends, heights, strict=True)):
+        colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
+        style = "-" if index < len(COLOURS) else "--"
+        axes.plot(curve.bpp, curve.psnr, style, color=colour, marker=marker, markersize=4, linewidth=1.4)
+        leader = {"arrowstyle": "-", "color": "#bbbbbb", "linewidth": 0.6}
+        label = {"xytext": (1.03, height), "textcoords": axes.get_yaxis_transform(), "arrowprops": leader}
+        axes.annotate(curve.name, end, **label, color=colour, verticalalignment="center", fontsize=9)
+    figure.savefig(path, dpi=120)
+
+
+def spread(heights: Sequence[float], gap: float) -> list[float]:
+    """The same heights in the same order, moved up until neighbours keep the gap."""
+    order = sorted(range(len(heights)), key=lambda index: heights[index])
+    moved = list(heights)
+    for below, above in pairwise(order):
+        moved[above] = max(moved[above], moved[below] + gap)
+    return moved
+
+
+def _psnr_at(bpp: float, curve: Curve) -> float:
+    return float(np.interp(log10(bpp), np.log10(curve.bpp), curve.psnr))

@@ -1,0 +1,177 @@
+"""The fit: one INR, one signal, gradient descent on distortion + lambda * rate.
+
+J = MSE + lambda * bpp over pixels in [0, 1]. The decoded picture is clamped straight through (Tran 2026): a clamp inside
+the graph has no gradient outside [0, 1], and bright pictures collapse.
+"""
+
+import copy
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..models.method import Architecture, Inr, Phase, Recipe, Tensors
+from ..models.quantizers import soft_round_noise
+from .soap import Soap
+
+GRADIENT_MAX = 0.1  # norm over all networks
+CHECKS = 50  # times that a fit is measured with rounded latents, and the best kept
+LATENT_BETAS = (0.9, 0.999)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A fit as it would decode, but for the networks' quantization."""
+
+    mse: float
+    bpp: float  # of the latents
+
+    @property
+    def psnr(self) -> float:
+        """dB, peak 1."""
+        return -10 * math.log10(max(self.mse, 1e-12))
+
+    def cost(self, lmbda: float) -> float:
+        return self.mse + lmbda * self.bpp
+
+
+@dataclass
+class Budget:
+    """How long a fit may take: iterations, or until a moment of `time.monotonic`, less `reserve` seconds."""
+
+    iterations: int
+    deadline: float | None = None
+    reserve: float = 0.0
+
+    def fraction(self, iteration: int, start: float) -> float:
+        """0 at the start, 1 when it is over."""
+        if self.deadline is None:
+            return min(1.0, iteration / self.iterations)
+        left = self.deadline - self.reserve - start
+        return min(1.0, (time.monotonic() - start) / left) if left > 0 else 1.0
+
+
+class Fit:
+    """A fit in progress. `inr` is its state, `best` the best rounded one so far; `lmbda` may change on the way."""
+
+    def __init__(self, architecture: Architecture, target: Tensor, lmbda: float, gain: float, seed: int) -> None:
+        self.architecture, self.target, self.lmbda, self.gain = architecture, target, lmbda, gain
+        self.pixels = target.shape[1] * target.shape[2]
+        self.noise = torch.Generator(target.device).manual_seed(seed)
+        self.mask = architecture.mask(target.device)
+        self.begin(architecture.init(target, torch.Generator().manual_seed(seed)))
+
+    def begin(self, inr: Inr) -> None:
+        """Start from `inr`, with fresh optimizers."""
+        tensors = {name: tensor.detach().clone().requires_grad_() for name, tensor in inr.tensors.items()}
+        self.inr = Inr(tensors, inr.latents.detach().clone().requires_grad_())
+        self.soap = Soap(list(tensors.values()))
+        self.adam = torch.optim.Adam([self.inr.latents], betas=LATENT_BETAS)
+        self.best, self.best_cost = self.snapshot(), math.inf
+
+    def snapshot(self) -> Inr:
+        return Inr({n: t.detach().clone() for n, t in self.inr.tensors.items()}, torch.round(self.inr.latents.detach()))
+
+    def loss(self, tensors: Tensors, latents: Tensor) -> tuple[Tensor, Tensor]:
+        """Distortion, and the latents' rate in bits a pixel."""
+        return self.distortion(tensors, latents), self.rate(tensors, latents)
+
+    def distortion(self, tensors: Tensors, latents: Tensor) -> Tensor:
+        image = self.architecture.render(tensors, latents)
+        image = image + (image.detach().clamp(0, 1) - image.detach())
+        return torch.nn.functional.mse_loss(image, self.target)
+
+    def rate(self, tensors: Tensors, latents: Tensor) -> Tensor:
+        return self.architecture.latent_bits(tensors, latents, self.mask) / self.pixels
+
+    def step(self, phase: Phase, progress: float) -> None:
+        """One iteration, at `progress` 0 ... 1 of its phase."""
+        tensors, latents = self.inr.tensors, self.inr.latents
+        relaxed = torch.round(latents.detach()) if phase.hard else self._relax(latents, phase, progress)
+        distortion, rate = self.loss(tensors, relaxed)
+        wanted = [*tensors.values()] + ([] if phase.hard else [latents])
+        gradients = list(torch.autograd.grad(distortion + self.lmbda * rate, wanted))
+        lr = _between(phase.lr, (1 - math.cos(math.pi * progress)) / 2)
+        if not phase.hard:
+            latents.grad = gradients.pop()
+            self.adam.param_groups[0]["lr"] = lr * self.gain
+            self.adam.step()
+        self.soap.step(_clipped(gradients), lr)
+
+    def _relax(self, latents: Tensor, phase: Phase, progress: float) -> Tensor:
+        """Soft-rounded latents with noise; nothing outside the grids."""
+        deviation = _between(phase.noise, progress)
+        noise = torch.empty_like(latents).normal_(0, deviation, generator=self.noise)
+        return soft_round_noise(latents, noise, _between(phase.temperature, progress)) * self.mask
+
+    @torch.no_grad()
+    def measure(self) -> Measure:
+        """The state with rounded latents; kept as `best` if it is."""
+        mse, bpp = self.loss(self.inr.tensors, torch.round(self.inr.latents))
+        measure = Measure(mse.item(), bpp.item())
+        if measure.cost(self.lmbda) < self.best_cost:
+            self.best, self.best_cost = self.snapshot(), measure.cost(self.lmbda)
+        return measure
+
+    def forget(self) -> None:
+        """Costs so far were of another lambda: the next measure is the best."""
+        self.best_cost = math.inf
+
+    def state(self) -> dict[str, Any]:
+        """A copy of all that a resumed fit needs, for torch.save."""
+        state = {
+            "inr": ({n: t.detach() for n, t in self.inr.tensors.items()}, self.inr.latents.detach()),
+            "best": (self.best.tensors, self.best.latents, self.best_cost),
+            "optimizers": (self.soap.state(), self.adam.state_dict()),
+            "noise": self.noise.get_state(),
+            "lmbda": self.lmbda,
+        }
+        return copy.deepcopy(state)
+
+    def load(self, state: dict[str, Any]) -> None:
+        self.begin(Inr(*state["inr"]))
+        *best, self.best_cost = state["best"]
+        self.best = Inr(*best)
+        self.soap.load(state["optimizers"][0])
+        self.adam.load_state_dict(state["optimizers"][1])
+        self.noise.set_state(state["noise"])
+        self.lmbda = state["lmbda"]
+
+
+def run(fit: Fit, recipe: Recipe, budget: Budget, first: int = 0, after: float = 0.0) -> Iterator[tuple[int, float, Phase]]:
+    """Take `fit` through the phases; yields (iteration, fraction done, phase) after every iteration.
+
+    `first`: iterations done before (resumed); `after`: the fraction of the recipe to start from.
+    """
+    start, iteration = time.monotonic(), first
+    while (done := budget.fraction(iteration, start)) < 1:
+        phase, progress = locate(recipe.phases, after + done * (1 - after))
+        fit.step(phase, progress)
+        iteration += 1
+        yield iteration, done, phase
+
+
+def locate(phases: tuple[Phase, ...], fraction: float) -> tuple[Phase, float]:
+    """The phase at `fraction` 0 ... 1 of them all, and the progress within it."""
+    total = sum(phase.share for phase in phases)
+    for phase in phases:
+        share = phase.share / total
+        if fraction < share:
+            return phase, fraction / share
+        fraction -= share
+    return phases[-1], 1.0
+
+
+def _between(ends: tuple[float, float], progress: float) -> float:
+    return ends[0] + (ends[1] - ends[0]) * progress
+
+
+def _clipped(gradients: list[Tensor]) -> list[Tensor]:
+    """Scaled down together so that their joint norm is at most GRADIENT_MAX."""
+    norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(gradient) for gradient in gradients]))
+    factor = torch.clamp(GRADIENT_MAX / (norm + 1e-12), max=1.0)
+    return [gradient * factor for gradient in gradients]

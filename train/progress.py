@@ -1,0 +1,58 @@
+"""How long work shows itself: a bar with ETA, bpp and PSNR on a terminal, a line now and then elsewhere."""
+
+import math
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from .encode import Progress, Watch
+
+LINE_SECONDS = 10  # between lines where there is no terminal
+
+
+@contextmanager
+def shown(quiet: bool) -> Iterator[Watch]:
+    """A `watch` for `encode_picture`, on stderr."""
+    if quiet:
+        yield lambda progress: None
+    elif sys.stderr.isatty():
+        with _bar() as watch:
+            yield watch
+    else:
+        yield _Lines().watch
+
+
+@contextmanager
+def _bar() -> Iterator[Watch]:
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[figures]}")
+    with Bar(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("fit", total=1.0, figures="")
+
+        def watch(progress: Progress) -> None:
+            bar.update(task, description=progress.stage, completed=progress.done, figures=figures(progress))
+
+        yield watch
+
+
+class _Lines:
+    def __init__(self) -> None:
+        self.start = self.last = time.monotonic()
+
+    def watch(self, progress: Progress) -> None:
+        now = time.monotonic()
+        if now - self.last < LINE_SECONDS:
+            return
+        self.last = now
+        left = (now - self.start) * (1 / max(progress.done, 1e-3) - 1)
+        print(f"{progress.stage} {100 * progress.done:.0f} %  {figures(progress)}  {left:.0f} s left", file=sys.stderr)
+
+
+def figures(progress: Progress) -> str:
+    if math.isnan(progress.bpp):
+        return f"lambda {progress.lmbda:.2g}"
+    return f"{progress.bpp:.3f} bpp  {progress.psnr:.2f} dB  lambda {progress.lmbda:.2g}"
