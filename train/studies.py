@@ -308,8 +308,8 @@ def without_means(ours: Sequence[Codec], anchors: list[Codec]) -> tuple[list[Cod
     kept = [anchor for anchor in anchors if not anchor.curve or most == len(KODAK)]
     if len(kept) == len(anchors):
         return anchors, []
-    facts = f"{len(anchors) - len(kept)} published mean curves are left out: they are over the {len(KODAK)} Kodak"
-    return kept, [f"{facts} pictures, and the runs have {most} of them"]
+    why = f"they are over the {len(KODAK)} Kodak pictures, and the runs have {most} of them"
+    return kept, [f"published mean curves left out: {len(anchors) - len(kept)}, for {why}"]
 
 
 def compared(test: Codec, anchor: Codec, average: str) -> Comparison:

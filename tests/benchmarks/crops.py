@@ -1,0 +1,83 @@
+"""Rate-distortion per iteration: three 256x256 crops of Kodak, 2,000 iterations, beside Cool-chic 5.0.1's on the same crops.
+
+    python tests/benchmarks/crops.py KODAK_DIR            resumes; files and table go to results/crops
+
+J = MSE of [0, 1] pixels + lambda * bpp, with the bytes of the file on disk and the pixels that the runtime decodes.
+"""
+
+import argparse
+import csv
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from inrcodec.runtime.decoder import decode
+from inrcodec.train.compare import table
+from inrcodec.train.encode import encode_picture
+from inrcodec.train.evaluate import Run, evaluate
+from inrcodec.train.goal import Goal
+from inrcodec.train.pictures import read_picture
+
+HERE = Path(__file__).parent
+CROPS = {"kodim05": (200, 100), "kodim23": (150, 150), "kodim13": (256, 200)}  # x, y
+SIDE = 256
+LMBDAS = (0.002, 0.0004)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("kodak", type=Path)
+    parser.add_argument("--iterations", type=int, default=2000)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    folder = HERE / "results" / "crops"
+    folder.mkdir(parents=True, exist_ok=True)
+    cpu: dict[tuple[str, float], float] = {}
+    with tempfile.TemporaryDirectory() as crops:
+        paths = [cut(options.kodak, Path(crops), name) for name in CROPS]
+
+        def encode(path: Path, lmbda: float):
+            began = time.process_time()
+            chosen = {"iterations": options.iterations, "threads": options.threads, "seed": options.seed}
+            result = encode_picture(read_picture(path), goal=Goal("lmbda", lmbda), **chosen)
+            cpu[path.stem, lmbda] = time.process_time() - began
+            return result.data, {"iterations": result.iterations, "networks_bytes": result.networks_bytes}
+
+        facts = {"codec": "pyramid", "preset": f"{options.iterations} iterations", "seed": options.seed}
+        runs, failures = evaluate(paths, LMBDAS, encode, decode, folder / "runs.tsv", folder, **facts)
+    print(table(rows(runs, cpu)))
+    assert not failures, failures
+
+
+def cut(kodak: Path, folder: Path, name: str) -> Path:
+    """The crop as a PNG."""
+    x, y = CROPS[name]
+    path = folder / f"{name}.png"
+    with Image.open(kodak / f"{name}.png") as image:
+        image.crop((x, y, x + SIDE, y + SIDE)).save(path)
+    return path
+
+
+def rows(runs: list[Run], cpu: dict[tuple[str, float], float]) -> list[tuple[str, ...]]:
+    with (HERE / "anchors" / "coolchic_v5.0.1_crops.tsv").open() as file:
+        anchors = list(csv.DictReader(file, delimiter="\t"))
+    heading = ("crop", "lambda", "bytes", "networks", "PSNR", "1000 J", "Cool-chic best", "J gain %", "s", "its s", "CPU s")
+    lines = [heading]
+    for run in runs:
+        same = [a for a in anchors if a["image"] == run.image and float(a["lmbda"]) == run.lmbda]
+        best = min(same, key=lambda a: float(a["J_x1000"]))
+        j = 1000 * (10 ** (-run.psnr / 10) + run.lmbda * run.bpp)
+        theirs = float(best["J_x1000"])
+        figures = f"{run.bytes}", f"{run.networks_bytes}", f"{run.psnr:.2f}", f"{j:.4f}"
+        rival = f"{theirs:.4f} {best['config']}", f"{100 * (j / theirs - 1):+.1f}"
+        seconds = f"{run.encode_s:.0f}", best["seconds"], f"{cpu.get((run.image, run.lmbda), np.nan):.0f}"
+        lines.append((run.image, f"{run.lmbda:g}", *figures, *rival, *seconds))
+    return lines
+
+
+if __name__ == "__main__":
+    main()
