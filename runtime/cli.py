@@ -16,7 +16,6 @@ from .decoder import InrFile, finish, synthesize
 from .decoder import open as open_inr
 from .inspect import macs_per_pixel, section_bytes
 from .pixels import write_image
-from .segment import read_segment
 from .syntax import read_file
 
 Command = Callable[[argparse.Namespace], None]
@@ -58,7 +57,7 @@ def add_trust(parser: argparse.ArgumentParser) -> None:
 
 
 def decode_command(options: argparse.Namespace) -> None:
-    file = open_inr(options.input, options.threads, options.trust_graph)
+    file = open_inr(options.input, options.threads, trust_graph=options.trust_graph)
     write_image(options.output, file[options.frame], file.metadata)
 
 
@@ -81,7 +80,6 @@ def info_command(options: argparse.Namespace) -> None:
 def describe(file: InrFile) -> dict[str, Any]:
     """What `inrc info --json` prints."""
     signal, manifest, segment = file.header.signal, file.profile.manifest, file.segment()
-    _, payload = read_file(file.data)
     return {
         "width": signal.width,
         "height": signal.height,
@@ -95,7 +93,7 @@ def describe(file: InrFile) -> dict[str, Any]:
         "profile": manifest.name,
         "sizes": segment.sizes,
         "parameters": sum(s.size for group in segment.groups.values() for s in group.symbols.values()),
-        "sections": section_bytes(file.header, manifest, segment, len(file.data), len(payload)),
+        "sections": section_bytes(file.header, manifest, segment, len(file.data), len(file.payload)),
         "macs_per_pixel": macs_per_pixel(manifest, signal, segment),
         "metadata": {name: len(value) for name, value in vars(file.metadata).items() if value},
     }
@@ -134,7 +132,7 @@ def _timed_decode(data: bytes, threads: int) -> list[float]:
     marks = [time.perf_counter()]
     file = open_inr(data, threads)
     marks.append(time.perf_counter())
-    segment = read_segment(file.profile.manifest, file.header.signal, read_file(data)[1])
+    segment = file.segment()
     marks.append(time.perf_counter())
     image = synthesize(file.header, file.profile, segment, threads)
     marks.append(time.perf_counter())

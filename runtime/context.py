@@ -145,13 +145,15 @@ def code_grid(
     """Code one grid (h, w) by wavefronts.
 
     Latents live in a skewed array, (r, c) at row slope * r + c and column r, so that a wavefront is part of a row and a
-    neighbour lies at a constant distance.
+    neighbour lies at a constant distance. Rows are as short as leaves every latent and its margins a place of their own;
+    what lies beyond a row's end lies in the next.
     """
     h, w = shape
-    lean, rows = slope(model.neighbours), h + MARGIN
+    lean = slope(model.neighbours)
+    rows = min(h + MARGIN, (w + MARGIN) // lean + 1)
     steps = lean * (h - 1) + w
     top = (lean + 1) * MARGIN
-    inputs = np.zeros((steps + 2 * top) * rows, np.float32)  # clipped latents in 1/64
+    inputs = np.zeros((steps + 2 * top) * rows + h, np.float32)  # clipped latents in 1/64
     symbols = np.zeros_like(inputs, np.int32)
     origin = top * rows + MARGIN  # where (0, 0) lies
     straight = as_strided(symbols[origin:], shape, (4 * (lean * rows + 1), 4 * rows))  # (r, c) view of `symbols`

@@ -29,9 +29,7 @@ def decode(source: Source, threads: int = 0, pixels_max: int = PIXELS_MAX, trust
     `threads` 0 takes all cores. Raises BitstreamError for damaged data, for more than `pixels_max` pixels, and for a file
     that brings its own decoder graph unless `trust_graph`.
     """
-    header, payload = read_file(read_source(source), pixels_max)
-    profile = find_profile(header, trust_graph)
-    return finish(header, synthesize(header, profile, read_segment(profile.manifest, header.signal, payload), threads))
+    return InrFile(source, threads, pixels_max, trust_graph)[0]
 
 
 def metadata(header: Header) -> Metadata:
@@ -49,9 +47,12 @@ def find_profile(header: Header, trust_graph: bool = False) -> Profile:
             raise BitstreamError(f"this file brings its own decoder graph {name}: wanted leave to run it (--trust-graph)")
         profile = unbundle(header.sections["graphs"])
     else:
-        path = Path(os.environ.get(PROFILE_FOLDER, "."), f"{name}.profile")
-        if not path.is_file():
-            raise BitstreamError(f"wanted the decoder graph {name} at {path} (folder: {PROFILE_FOLDER}), found none")
+        folder = os.environ.get(PROFILE_FOLDER)
+        path = Path(folder or "", f"{name}.profile")
+        if not folder or not path.is_file():
+            raise BitstreamError(
+                f"wanted the decoder graph {path.name} in the folder that {PROFILE_FOLDER} names, found none"
+            )
         profile = unbundle(path.read_bytes())
     if profile.digest != header.digest:
         raise BitstreamError(f"wanted the decoder graph {name}, got {profile.digest[:DIGEST].hex()}")
@@ -98,9 +99,9 @@ def finish(header: Header, image: np.ndarray) -> np.ndarray:
 class InrFile:
     """A file, parsed but not yet decoded: `file[k]` decodes frame k, iterating decodes them all."""
 
-    def __init__(self, source: Source, threads: int = 0, trust_graph: bool = False) -> None:
+    def __init__(self, source: Source, threads: int = 0, pixels_max: int = PIXELS_MAX, trust_graph: bool = False) -> None:
         self.data, self.threads = read_source(source), threads
-        self.header, self._payload = read_file(self.data)
+        self.header, self.payload = read_file(self.data, pixels_max)
         self.profile = find_profile(self.header, trust_graph)
 
     @property
@@ -115,7 +116,7 @@ class InrFile:
 
     def segment(self) -> Segment:
         """The decoded symbols: network tensors and latents. Raises BitstreamError."""
-        return read_segment(self.profile.manifest, self.header.signal, self._payload)
+        return read_segment(self.profile.manifest, self.header.signal, self.payload)
 
     def __len__(self) -> int:
         return self.header.signal.frames
@@ -129,6 +130,6 @@ class InrFile:
         return (self[k] for k in range(len(self)))
 
 
-def open(source: Source, threads: int = 0, trust_graph: bool = False) -> InrFile:
-    """A file or bytes, decoded only when its frames are asked for. Raises BitstreamError, OSError."""
-    return InrFile(source, threads, trust_graph)
+def open(source: Source, threads: int = 0, pixels_max: int = PIXELS_MAX, trust_graph: bool = False) -> InrFile:
+    """A file or bytes, decoded only when its frames are asked for; options as `decode`'s. Raises BitstreamError, OSError."""
+    return InrFile(source, threads, pixels_max, trust_graph)

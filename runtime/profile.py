@@ -56,7 +56,7 @@ class Manifest:
     def from_json(cls, text: str) -> "Manifest":
         """Raises BitstreamError where `text` is no manifest."""
         try:
-            facts = json.loads(text)
+            facts = dict(json.loads(text))
             sizes = tuple((str(name), int(most)) for name, most in facts.pop("sizes"))
             tensors = tuple(
                 (str(n), tuple(d if isinstance(d, int) else str(d) for d in dims), str(g))
@@ -79,25 +79,34 @@ class Profile:
 
     @cached_property
     def manifest(self) -> Manifest:
+        """Raises BitstreamError where the first graph brings none."""
         metadata = session(self.graphs[0], 1).get_modelmeta().custom_metadata_map
         return Manifest.from_json(metadata.get(KEY, "null"))
 
 
 @lru_cache(maxsize=16)
 def session(graph: bytes, threads: int) -> onnxruntime.InferenceSession:
-    """A cached session; `threads` 0 takes all cores."""
+    """A cached session; `threads` 0 takes all cores. Raises BitstreamError for what is no ONNX graph."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
     options.log_severity_level = 4
-    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    try:
+        return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime has a class for each way to fail, and no common one
+        raise BitstreamError(f"wanted an ONNX decoder graph, got {error}") from None
 
 
 def run(graph: bytes, tensors: dict[str, np.ndarray], threads: int) -> np.ndarray:
-    """The graph's only output, given the tensors that it names."""
+    """The graph's only output, given the tensors that it names. Raises BitstreamError where they do not fit."""
     ready = session(graph, threads)
-    return np.asarray(ready.run(None, {node.name: tensors[node.name] for node in ready.get_inputs()})[0])
+    try:
+        return np.asarray(ready.run(None, {node.name: tensors[node.name] for node in ready.get_inputs()})[0])
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise BitstreamError(f"the decoder graph failed on this file's tensors: {error}") from None
 
 
 @cache
@@ -119,6 +128,8 @@ def code_bundle(wire: Wire, given: Profile | None = None) -> Profile:
     """A profile on its own: how many graphs, then each."""
     graphs = given.graphs if given else ()
     count = wire.varint(len(graphs), GRAPHS_MAX)
+    if count == 0:
+        raise BitstreamError("wanted a profile of at least one graph, got none")
     return Profile(tuple(wire.blob(graphs[i] if given else b"", GRAPH_MAX) for i in range(count)))
 
 

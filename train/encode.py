@@ -29,8 +29,10 @@ CORRECTION_SHARE = 0.15  # of the iterations
 CORRECTION_START = 0.75  # of the recipe
 MAIN_SHARE = 0.6  # of a budget in seconds, where corrections may follow
 STEERED = (0.1, 0.8)  # the part of a fit in which lambda follows the goal
+FEWEST_WARMUP = 20  # iterations under which a start says nothing
 FINISH_STEPS, FINISH_SECONDS = 40, 2.5e-6  # what writing costs: in steps, and in seconds a pixel
 CHECKPOINT_SECONDS = 60
+ALL_THREADS = torch.get_num_threads()
 PARAMETER_BITS = 7  # of a network's parameter, a first estimate
 
 
@@ -95,7 +97,7 @@ def encode_picture(
     is written; `checkpoint` names a file from which a fit that was stopped goes on when `resume`. Raises EncodeError.
     """
     started = time.monotonic()
-    torch.set_num_threads(threads or torch.get_num_threads())
+    torch.set_num_threads(threads or ALL_THREADS)
     keep_freed_memory()
     budget = Budget(choose_iterations(preset, iterations))
     if seconds is not None:
@@ -127,17 +129,43 @@ class Encoding:
         self.picture, self.goal, self.watch, self.recipe = picture, goal, watch, method.recipe
         self.signal = Signal(height, width, COLOURS[channels - 1], depth)
         target = torch.from_numpy(picture.pixels.astype(np.float32) / (2**depth - 1)).permute(2, 0, 1)
-        lmbda = goal.first_lmbda()
-        self.architecture = method.build(self.signal, lmbda)
-        self.fit = Fit(self.architecture, target.contiguous().to(device), lmbda, self.recipe.gain, seed)
+        self.target, self.seed = target.contiguous().to(device), seed
+        self.architecture = method.build(self.signal, goal.first_lmbda())
+        self.fit = self.start(0)
         self.iteration, self.saved = 0, {}
         self.written: tuple[Exported, Measure, float] | None = None
+
+    def start(self, candidate: int) -> Fit:
+        """A fresh fit, each candidate from another seed."""
+        seed = 1000 * candidate + self.seed
+        return Fit(self.architecture, self.target, self.goal.first_lmbda(), self.recipe, seed)
+
+    def warm_up(self, budget: Budget) -> None:
+        """Of several starts, go on with the one that is best after a few iterations."""
+        steps = int(self.recipe.warmup * budget.iterations)
+        if budget.deadline:  # a few steps tell what the share of seconds is in steps
+            began = time.monotonic()
+            for _ in range(3):
+                self.fit.step(self.recipe.phases[0], 0.0)
+            share = self.recipe.warmup * (budget.deadline - began)
+            steps = int(3 * share / (time.monotonic() - began))
+        if self.recipe.candidates < 2 or steps < FEWEST_WARMUP:
+            return
+        fits = [self.fit, *(self.start(k) for k in range(1, self.recipe.candidates))]
+        for k, fit in enumerate(fits):
+            for _ in range(steps):
+                fit.step(self.recipe.phases[0], 0.0)
+            self.watch(Progress(f"start {k + 1}", 0.0, self.iteration, fit.lmbda, math.nan, math.nan))
+        self.iteration += steps * len(fits)
+        self.fit = min(fits, key=lambda fit: fit.measure().cost(fit.lmbda))
 
     def fit_all(self, budget: Budget, key: str, checkpoint: Path | None, state: dict | None) -> None:
         """The whole recipe, lambda steered towards the goal; goes on from `state` if there is one."""
         if state:
             self.fit.load(state["fit"])
             self.iteration = state["iteration"]
+        else:
+            self.warm_up(budget)
         every = max(1, budget.iterations // CHECKS)
         kept = began = time.monotonic()
         first = self.iteration
@@ -223,7 +251,7 @@ class Encoding:
 
 def measured(data: bytes, pixels: np.ndarray) -> Measure:
     """What the runtime makes of the file's bytes."""
-    decoded = decode(data).reshape(pixels.shape)
+    decoded = decode(data, torch.get_num_threads()).reshape(pixels.shape)
     peak = np.iinfo(pixels.dtype).max
     mse = np.mean((decoded.astype(np.float32) - pixels.astype(np.float32)) ** 2, dtype=np.float64) / peak**2
     return Measure(float(mse), 8 * len(data) / (pixels.shape[0] * pixels.shape[1]))
@@ -275,6 +303,6 @@ def load_checkpoint(path: Path, key: str) -> dict | None:
         state = torch.load(path, weights_only=True)
     except Exception as error:
         raise EncodeError(f"--resume: wanted a checkpoint in {path}, got {error.__class__.__name__}: {error}") from None
-    if state.get("key") != key:
+    if not isinstance(state, dict) or state.get("key") != key:
         raise EncodeError(f"--resume: {path} is of another picture or other options; delete it to start anew")
     return state

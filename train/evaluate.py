@@ -181,7 +181,7 @@ def evaluate(
     with nullcontext(bitstreams) if bitstreams else tempfile.TemporaryDirectory() as folder:
         for image, lmbda in product(images, points):
             key = image.stem, codec, preset, lmbda, seed
-            if key in known:
+            if key in known or key in new:
                 continue
             label = f"{image.stem} {codec} {preset} {lmbda:g}"
             try:

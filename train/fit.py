@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..models.method import Architecture, Inr, Phase, Recipe, Tensors
+from ..models.method import Architecture, Inr, Phase, Recipe, Tensors, sparsity
 from ..models.quantizers import soft_round_noise
 from .soap import Soap
 
@@ -58,8 +58,8 @@ class Budget:
 class Fit:
     """A fit in progress. `inr` is its state, `best` the best rounded one so far; `lmbda` may change on the way."""
 
-    def __init__(self, architecture: Architecture, target: Tensor, lmbda: float, gain: float, seed: int) -> None:
-        self.architecture, self.target, self.lmbda, self.gain = architecture, target, lmbda, gain
+    def __init__(self, architecture: Architecture, target: Tensor, lmbda: float, recipe: Recipe, seed: int) -> None:
+        self.architecture, self.target, self.lmbda, self.recipe = architecture, target, lmbda, recipe
         self.pixels = target.shape[1] * target.shape[2]
         self.noise = torch.Generator(target.device).manual_seed(seed)
         self.mask = architecture.mask(target.device)
@@ -71,7 +71,7 @@ class Fit:
         self.inr = Inr(tensors, inr.latents.detach().clone().requires_grad_())
         self.soap = Soap(list(tensors.values()))
         self.adam = torch.optim.Adam([self.inr.latents], betas=LATENT_BETAS)
-        self.best, self.best_cost = self.snapshot(), math.inf
+        self.best, self.best_cost, self.sparsity = self.snapshot(), math.inf, 0.0
 
     def snapshot(self) -> Inr:
         return Inr({n: t.detach().clone() for n, t in self.inr.tensors.items()}, torch.round(self.inr.latents.detach()))
@@ -98,7 +98,7 @@ class Fit:
         lr = _between(phase.lr, (1 - math.cos(math.pi * progress)) / 2)
         if not phase.hard:
             latents.grad = gradients.pop()
-            self.adam.param_groups[0]["lr"] = lr * self.gain
+            self.adam.param_groups[0].update(lr=lr * self.recipe.gain, eps=self.recipe.eps * self.lmbda / self.pixels)
             self.adam.step()
         self.soap.step(_clipped(gradients), lr)
 
@@ -106,13 +106,15 @@ class Fit:
         """Soft-rounded latents with noise; nothing outside the grids."""
         deviation = _between(phase.noise, progress)
         noise = torch.empty_like(latents).normal_(0, deviation, generator=self.noise)
-        return soft_round_noise(latents, noise, _between(phase.temperature, progress)) * self.mask
+        dense, sparse = (_between(ends, progress) for ends in (phase.temperature, phase.sparse_temperature))
+        return soft_round_noise(latents, noise, _between((dense, sparse), self.sparsity)) * self.mask
 
     @torch.no_grad()
     def measure(self) -> Measure:
         """The state with rounded latents; kept as `best` if it is."""
         mse, bpp = self.loss(self.inr.tensors, torch.round(self.inr.latents))
         measure = Measure(mse.item(), bpp.item())
+        self.sparsity = sparsity(measure.bpp)
         if measure.cost(self.lmbda) < self.best_cost:
             self.best, self.best_cost = self.snapshot(), measure.cost(self.lmbda)
         return measure
@@ -129,6 +131,7 @@ class Fit:
             "optimizers": (self.soap.state(), self.adam.state_dict()),
             "noise": self.noise.get_state(),
             "lmbda": self.lmbda,
+            "sparsity": self.sparsity,
         }
         return copy.deepcopy(state)
 
@@ -139,7 +142,7 @@ class Fit:
         self.soap.load(state["optimizers"][0])
         self.adam.load_state_dict(state["optimizers"][1])
         self.noise.set_state(state["noise"])
-        self.lmbda = state["lmbda"]
+        self.lmbda, self.sparsity = state["lmbda"], state["sparsity"]
 
 
 def run(fit: Fit, recipe: Recipe, budget: Budget, first: int = 0, after: float = 0.0) -> Iterator[tuple[int, float, Phase]]:

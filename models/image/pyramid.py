@@ -41,6 +41,7 @@ class Size:
 
 
 SMALL, MEDIUM, FULL = Size(6, 2, 8), Size(10, 4, 16), Size(14, 6, 32)
+SMALL_BELOW, MEDIUM_BELOW = 40_000, 150_000  # pixels at lambda 0.001, see `choose_size`
 
 
 def levels_of(signal: Signal) -> int:
@@ -149,14 +150,22 @@ def graphs(levels: int) -> tuple[Graph, Graph]:
 
 RECIPE = Recipe(
     (
-        Phase("fit", 0.9, lr=(1e-2, 0.0), temperature=(0.35, 0.08), noise=(0.22, 0.15)),
-        Phase("networks", 0.1, lr=(1e-3, 0.0), hard=True),
-    )
+        Phase("fit", 0.9, (1e-2, 0.0), temperature=(0.35, 0.08), sparse_temperature=(0.4, 0.15), noise=(0.22, 0.15)),
+        Phase("networks", 0.1, (1e-3, 0.0), hard=True),
+    ),
+    candidates=3,
+    warmup=0.03,
 )
 
 
+def choose_size(signal: Signal, lmbda: float) -> Size:
+    """Larger networks where there are bits to save: they pay by pixels, and by rate, about lambda**-0.5."""
+    worth = signal.pixels * (1e-3 / lmbda) ** 0.5
+    return SMALL if worth < SMALL_BELOW else MEDIUM if worth < MEDIUM_BELOW else FULL
+
+
 def build(signal: Signal, lmbda: float) -> Pyramid:
-    return Pyramid(signal, SMALL)
+    return Pyramid(signal, choose_size(signal, lmbda))
 
 
 def pyramid() -> Method:

@@ -15,6 +15,7 @@ from ..rates import laplace_bits
 from .latents import Canvas
 
 PIECE = 16384  # latents; on a GPU the whole canvas is one piece
+FIRST_LOG2_SCALE = -4.0  # zeros are nearly free at first: latents come alive only where they pay
 LOG2_SCALE_MIN = -SCALE_ZERO / SCALES_PER_OCTAVE
 LOG2_SCALE_MAX = (SCALES + 3 * SCALES_PER_OCTAVE - 1 - SCALE_ZERO) / SCALES_PER_OCTAVE
 
@@ -32,7 +33,7 @@ def init_context(neighbours: int, features: int, grids: list[int], generator: to
         "context.second.weight": torch.zeros(inputs, inputs),
         "context.second.bias": torch.zeros(inputs),
         "context.last.weight": torch.randn(inputs, 2, generator=generator) / 4,
-        "context.last.bias": torch.zeros(2),
+        "context.last.bias": torch.tensor([0.0, FIRST_LOG2_SCALE]),
         "context.skip.weight": torch.zeros(inputs, 2),
     }
     for level, count in enumerate(grids):

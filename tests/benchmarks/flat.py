@@ -46,17 +46,22 @@ def pictures() -> dict[str, np.ndarray]:
         return page
 
     ramp = x[..., None] * np.ones(3)
+    # fmt: off
     made = {
         "white": one, "black": 0 * one, "grey": 0.5 * one, "almost white": 254 / 255 * one, "red": one * [1, 0, 0],
-        "white page": text(1.0, 0.0), "grey page": text(0.92, 0.3), "small text": text(1.0, 0.0, 4), "dark page": text(0.0, 1.0),
-        "1-bit text": np.round(text(1.0, 0.0, 6)), "checks": ((x * 12).astype(int) + (y * 12).astype(int))[..., None] % 2 * one,
-        "screenshot": window(0.96, 0.2), "dark screenshot": window(0.55, 0.9), "table": one - 0.6 * ((x * SIDE % 16 < 1) | (y * SIDE % 12 < 1))[..., None],
-        "snow": np.clip(snow(0.95, 0.02), 0, 1), "bright snow": np.clip(snow(0.985, 0.01), 0, 1), "sky": 0.8 + 0.18 * y[..., None] * [0.3, 0.6, 1],
+        "white page": text(1.0, 0.0), "grey page": text(0.92, 0.3), "small text": text(1.0, 0.0, 4),
+        "dark page": text(0.0, 1.0), "1-bit text": np.round(text(1.0, 0.0, 6)),
+        "checks": ((x * 12).astype(int) + (y * 12).astype(int))[..., None] % 2 * one,
+        "screenshot": window(0.96, 0.2), "dark screenshot": window(0.55, 0.9),
+        "table": one - 0.6 * ((x * SIDE % 16 < 1) | (y * SIDE % 12 < 1))[..., None],
+        "snow": np.clip(snow(0.95, 0.02), 0, 1), "bright snow": np.clip(snow(0.985, 0.01), 0, 1),
+        "sky": 0.8 + 0.18 * y[..., None] * [0.3, 0.6, 1],
         "cloud": np.clip(0.9 + 0.1 * np.sin(9 * x) * np.cos(7 * y), 0, 1)[..., None] * one,
         "ramp": ramp, "bright ramp": 0.9 + 0.1 * ramp, "colour ramp": np.stack([x, y, 1 - x], -1),
         "noise": rng.random((SIDE, SIDE, 3)), "bright noise": 0.9 + 0.1 * rng.random((SIDE, SIDE, 3)),
         "dot": one - 0.8 * (((x - 0.5) ** 2 + (y - 0.5) ** 2) < 0.01)[..., None],
-    }  # fmt: skip
+    }
+    # fmt: on
     assert len(made) == 24
     return {name: np.rint(255 * picture).astype(np.uint8) for name, picture in made.items()}
 
