@@ -92,7 +92,7 @@ def quantize_networks(
 
 
 def keep_exact(tensors: Tensors, manifest: Manifest) -> Tensors:
-    """`tensors`, the context network shrunk where its integer sums could leave float32's exact range."""
+    """`tensors`, the context network shrunk where its integer sums could leave 32 bits."""
     tensors = dict(tensors)
     names = [name for name, _, group in manifest.tensors if group in CONTEXT_BITS]
     while names and largest_sum(_finest_context(tensors, manifest)) >= EXACT // 2:  # the rest is for rounding

@@ -2,8 +2,8 @@
 
 Every latent is Laplace with a centre (in sixteenths) and a scale index (see `tables`) that a small network computes from
 its causal neighbours and, on the finest grids, from inter-grid features: linear maps of all grids decoded before, on the
-lattice one octave coarser (Cool-chic 5.0, Ladune et al. 2026). All numbers are integers that float32 holds exactly
-(below 2**24), so every machine and every order of summation gives the same. Fixed point: inputs and hidden units in
+lattice one octave coarser (Cool-chic 5.0, Ladune et al. 2026). All numbers are integers that float64 holds exactly
+and that fit 32-bit accumulators, so every machine and every order of summation gives the same. Fixed point: inputs and hidden units in
 1/64, weights in 1/256, sums and biases in 1/16384.
 
 Latents are coded in raster wavefronts: all (r, c) with slope * r + c = t are independent given the wavefronts before.
@@ -32,10 +32,10 @@ INTER_GRIDS = 3  # the finest grids have inter-grid features
 UNIT_BITS, WEIGHT_BITS = 6, 8  # fractional bits of inputs and hidden units, and of weights
 SUM_BITS = UNIT_BITS + WEIGHT_BITS
 LIMIT = 64  # inputs and hidden units are clipped to +-64
-EXACT = 2**24  # float32 holds every integer up to here
+EXACT = 2**31  # sums stay below, so that 32-bit accumulators serve as well as float64
 CENTRE_BITS, SCALE_BITS = 4, 3  # a centre is in 1/16, a scale index in 1/8 octave
-LOWEST = np.array([-LIMIT * FRACTIONS, 0], np.float32)
-HIGHEST = np.array([LIMIT * FRACTIONS, SCALES + 3 * SCALES_PER_OCTAVE - 1], np.float32)
+LOWEST = np.array([-LIMIT * FRACTIONS, 0], np.float64)
+HIGHEST = np.array([LIMIT * FRACTIONS, SCALES + 3 * SCALES_PER_OCTAVE - 1], np.float64)
 assert (1 << CENTRE_BITS, 1 << SCALE_BITS) == (FRACTIONS, SCALES_PER_OCTAVE)
 
 
@@ -74,7 +74,7 @@ class ContextModel:
         """(inputs, width + 2), (width + 2,): `first` and `skip` side by side, scaled so that outputs need only `floor`."""
         weights = np.concatenate([self.first * 2.0**-WEIGHT_BITS, self.skip * _OUT_SHIFT], axis=1)
         bias = np.concatenate([self.first_bias * 2.0**-WEIGHT_BITS, self.last_bias * _OUT_SHIFT + [0.5, SCALE_ZERO + 0.5]])
-        return weights.astype(np.float32), bias.astype(np.float32)
+        return weights.astype(np.float64), bias.astype(np.float64)
 
 
 _OUT_SHIFT = np.array([2.0 ** (CENTRE_BITS - SUM_BITS), 2.0 ** (SCALE_BITS - SUM_BITS)])
@@ -126,9 +126,9 @@ def pyramid_stack(grids: list[Array], shapes: list[tuple[int, int]], hyper: list
 def _inter_base(model: ContextModel, level: int, stack: Array) -> tuple[Array, int]:
     """What the features of `stack` (grids, h, w) add to the head's sums: (h * w, width + 2) with the bias, and w."""
     weights, bias = model.inter[level]
-    values = np.clip(stack, -LIMIT, LIMIT).reshape(len(stack), -1).T.astype(np.float32)
-    sums = values @ (weights * 2.0 ** (UNIT_BITS - WEIGHT_BITS)).astype(np.float32) + (bias * 2.0**-WEIGHT_BITS).astype(
-        np.float32
+    values = np.clip(stack, -LIMIT, LIMIT).reshape(len(stack), -1).T.astype(np.float64)
+    sums = values @ (weights * 2.0 ** (UNIT_BITS - WEIGHT_BITS)).astype(np.float64) + (bias * 2.0**-WEIGHT_BITS).astype(
+        np.float64
     )
     features = np.clip(np.floor(sums), -LIMIT << UNIT_BITS, LIMIT << UNIT_BITS)
     head, head_bias = model.head()
@@ -153,7 +153,7 @@ def code_grid(
     rows = min(h + MARGIN, (w + MARGIN) // lean + 1)
     steps = lean * (h - 1) + w
     top = (lean + 1) * MARGIN
-    inputs = np.zeros((steps + 2 * top) * rows + h, np.float32)  # clipped latents in 1/64
+    inputs = np.zeros((steps + 2 * top) * rows + h, np.float64)  # clipped latents in 1/64
     symbols = np.zeros_like(inputs, np.int32)
     origin = top * rows + MARGIN  # where (0, 0) lies
     straight = as_strided(symbols[origin:], shape, (4 * (lean * rows + 1), 4 * rows))  # (r, c) view of `symbols`
@@ -165,10 +165,10 @@ def code_grid(
     head, head_bias = model.head()
     head = head[: model.neighbours]
     width = head.shape[1] - 2
-    second = (model.second * 2.0**-WEIGHT_BITS + np.eye(width)).astype(np.float32)
-    second_bias = (model.second_bias * 2.0**-WEIGHT_BITS).astype(np.float32)
-    last = (model.last * _OUT_SHIFT).astype(np.float32)
-    top_unit = np.float32(LIMIT << UNIT_BITS)
+    second = (model.second * 2.0**-WEIGHT_BITS + np.eye(width)).astype(np.float64)
+    second_bias = (model.second_bias * 2.0**-WEIGHT_BITS).astype(np.float64)
+    last = (model.last * _OUT_SHIFT).astype(np.float64)
+    top_unit = np.float64(LIMIT << UNIT_BITS)
     for t in range(steps):
         r0, r1 = max(0, -((w - 1 - t) // lean)), min(h - 1, t // lean) + 1
         start = origin + t * rows
@@ -192,7 +192,7 @@ def _parents(r0: int, r1: int, t: int, lean: int, width: int) -> Array:
     return (r >> 1) * width + (t - lean * r >> 1)
 
 
-def _floor_clip(sums: Array, top: np.float32) -> Array:
+def _floor_clip(sums: Array, top: np.float64) -> Array:
     """ReLU in fixed point: floor, then clip to 0 ... top; in place where it can."""
     np.maximum(sums, 0, out=sums)
     np.minimum(sums, top, out=sums)

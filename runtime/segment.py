@@ -75,7 +75,7 @@ def code_group(coder: Coder, shapes: dict[str, tuple[int, ...]], given: Group | 
 def context_model(groups: dict[str, Group], bound: bool = True) -> ContextModel:
     """The integer context network of a segment's tensors.
 
-    Raises BitstreamError where its sums could leave float32's integers, unless `bound` is off.
+    Raises BitstreamError where its sums could leave 32 bits, unless `bound` is off.
     """
 
     def fixed(name: str, bits: int) -> np.ndarray:
