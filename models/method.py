@@ -119,10 +119,10 @@ class Paper:
 
 @dataclass(frozen=True)
 class Method:
-    """`build(signal, lmbda)` gives the architecture, `recipe` is how it is fitted."""
+    """`build(signal, lmbda)` gives the architecture, `recipe(lmbda)` is how it is fitted."""
 
     name: str
     kind: str  # "image" or "video"
     paper: Paper
     build: Callable[[Signal, float], Architecture]
-    recipe: Recipe
+    recipe: Callable[[float], Recipe]

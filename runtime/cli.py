@@ -19,13 +19,14 @@ from .pixels import write_image
 from .syntax import read_file
 
 Command = Callable[[argparse.Namespace], None]
+THREADS_MAX, RUNS_MAX = 1024, 10**6
 
 
-def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_commands(commands: Any) -> None:
     decode = add(commands, "decode", decode_command, "decode a file to a picture")
     decode.add_argument("input", metavar="IN.inr")
     decode.add_argument("output", metavar="OUT", help=".png .jpg .webp .avif .tif .ppm .npy, by its ending")
-    decode.add_argument("--frame", type=int, default=0, metavar="K", help="of a file with several (default 0)")
+    decode.add_argument("--frame", type=whole(2**31), default=0, metavar="K", help="of a file with several (default 0)")
     add_threads(decode)
     add_trust(decode)
     info = add(commands, "info", info_command, "sections and bytes, bpp, method, sizes, cost")
@@ -34,7 +35,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     add_trust(info)
     bench = add(commands, "bench", bench_command, "time the stages of decoding, on one thread and on all")
     bench.add_argument("input", metavar="IN.inr")
-    bench.add_argument("--runs", type=int, default=5, metavar="N", help="the median of N is printed (default 5)")
+    bench.add_argument("--runs", type=whole(RUNS_MAX), default=5, metavar="N", help="the median of N is printed (default 5)")
     add_json(bench)
 
 
@@ -44,12 +45,24 @@ def add(commands: Any, name: str, run: Command, summary: str) -> argparse.Argume
     return parser
 
 
+def whole(most: int) -> Callable[[str], int]:
+    """For argparse: a number 0 ... `most`."""
+
+    def read(text: str) -> int:
+        if not text.isdecimal() or int(text) > most:
+            raise argparse.ArgumentTypeError(f"wanted a whole number from 0 to {most}, got {text}")
+        return int(text)
+
+    return read
+
+
 def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def add_threads(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--threads", type=int, default=0, metavar="N", help="0 takes all cores (default)")
+    help = "0 takes all cores (default)"
+    parser.add_argument("--threads", type=whole(THREADS_MAX), default=0, metavar="N", help=help)
 
 
 def add_trust(parser: argparse.ArgumentParser) -> None:
@@ -58,6 +71,8 @@ def add_trust(parser: argparse.ArgumentParser) -> None:
 
 def decode_command(options: argparse.Namespace) -> None:
     file = open_inr(options.input, options.threads, trust_graph=options.trust_graph)
+    if options.frame >= len(file):
+        raise ValueError(f"--frame: wanted one below {len(file)}, got {options.frame}")
     write_image(options.output, file[options.frame], file.metadata)
 
 

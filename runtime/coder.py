@@ -42,7 +42,7 @@ class Encoder:
 
     def tabled(self, rows: np.ndarray, symbols: np.ndarray | None = None) -> np.ndarray:
         assert symbols is not None
-        self._coder.encode(symbols.astype(np.int32), _TABLED, _PROBABILITIES[rows])
+        self._coder.encode(symbols.astype(np.int32), _TABLED, _PROBABILITIES.take(rows, axis=0))
         return symbols
 
     def uniform(self, sizes: np.ndarray, values: np.ndarray | None = None) -> np.ndarray:
@@ -69,7 +69,7 @@ class Decoder:
         self._coder = stream.queue.RangeDecoder(words)
 
     def tabled(self, rows: np.ndarray, symbols: np.ndarray | None = None) -> np.ndarray:
-        return self._coder.decode(_TABLED, _PROBABILITIES[rows])
+        return self._coder.decode(_TABLED, _PROBABILITIES.take(rows, axis=0))
 
     def uniform(self, sizes: np.ndarray, values: np.ndarray | None = None) -> np.ndarray:
         wide = sizes > 1

@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from .coder import Coder
-from .tables import ESCAPE, FRACTIONS, REACH, SCALES, SCALES_PER_OCTAVE, row
+from .tables import ESCAPE, FRACTION_BITS, FRACTIONS, REACH, SCALES, SCALES_PER_OCTAVE, row
 from .wire import BitstreamError
 
 SYMBOL_MAX = 2**23 - 1  # symbols are -SYMBOL_MAX ... SYMBOL_MAX
@@ -85,9 +85,8 @@ def code_laplace(coder: Coder, scale: np.ndarray, centre: np.ndarray, given: np.
     A scale beyond the tables' is shifted down by whole octaves, and the bits below travel as they are (within such a
     bucket the density is flat to 0.01 bit).
     """
-    mean = centre + FRACTIONS // 2 >> 4
-    fraction = centre - FRACTIONS * mean
-    if scale.max(initial=0) < SCALES:
+    mean, fraction = centre >> FRACTION_BITS, centre & FRACTIONS - 1
+    if not scale.size or scale.max() < SCALES:
         return mean + _code_residuals(coder, row(scale, fraction), None if given is None else given - mean)
     shift = np.maximum(scale - SCALES + SCALES_PER_OCTAVE, 0) // SCALES_PER_OCTAVE
     half = (1 << shift) >> 1

@@ -1,7 +1,8 @@
 """The probability tables: discretized Laplace distributions as 24-bit integer frequencies.
 
 Built by integer arithmetic alone from `DECAY`, so that every machine has the same tables. A row is one scale and one
-sixteenth of the mean's fraction; its columns are the symbols -31 ... 31 and an escape.
+sixteenth of the mean's fraction; its columns are the symbols -31 ... 31, counted from the mean
+rounded down, and an escape.
 """
 
 import numpy as np
@@ -12,7 +13,8 @@ ESCAPE = 2 * REACH + 1  # the last column
 SCALES = 64  # scale i is 2**((i - SCALE_ZERO) / SCALES_PER_OCTAVE) quantization steps
 SCALES_PER_OCTAVE = 8
 SCALE_ZERO = 40  # the index of scale 1
-FRACTIONS = 16  # the mean's fraction, in sixteenths from -8 to 7
+FRACTION_BITS = 4
+FRACTIONS = 1 << FRACTION_BITS  # what the mean has beyond a whole number, in sixteenths
 
 # floor(2**32 * exp(-1 / (16 * scale))): how much a Laplace tail loses in one sixteenth of a step.
 # fmt: off
@@ -33,7 +35,7 @@ DECAY = (
 
 def _frequencies(decay: np.ndarray, fraction: np.ndarray) -> np.ndarray:
     """Frequencies (rows, ESCAPE + 1) of Laplace distributions about fraction / 16, for `decay` and `fraction` (rows,)."""
-    tail = np.full((len(decay), FRACTIONS * (REACH + 1) + 1), 1 << 32, np.uint64)  # 2**32 * exp(-d / (16 * scale))
+    tail = np.full((len(decay), FRACTIONS * (REACH + 2)), 1 << 32, np.uint64)  # 2**32 * exp(-d / (16 * scale))
     for d in range(1, tail.shape[1]):
         tail[:, d] = tail[:, d - 1] * decay >> np.uint64(32)
     edges = FRACTIONS * np.arange(-REACH, REACH + 2) - FRACTIONS // 2 - fraction[:, None]  # between symbols, in 1/16
@@ -47,12 +49,12 @@ def _frequencies(decay: np.ndarray, fraction: np.ndarray) -> np.ndarray:
 def _build() -> np.ndarray:
     rows = np.arange(SCALES * FRACTIONS)
     decay = np.array(DECAY, np.uint64)[rows // FRACTIONS]
-    return _frequencies(decay, rows % FRACTIONS - FRACTIONS // 2)
+    return _frequencies(decay, rows % FRACTIONS)
 
 
 FREQUENCIES = _build()  # (SCALES * FRACTIONS, ESCAPE + 1)
 
 
 def row(scale: np.ndarray, fraction: np.ndarray) -> np.ndarray:
-    """The row of scale index 0 ... SCALES - 1 and fraction -8 ... 7 (sixteenths)."""
-    return scale * FRACTIONS + fraction + FRACTIONS // 2
+    """The row of scale index 0 ... SCALES - 1 and fraction 0 ... 15 (sixteenths)."""
+    return (scale << FRACTION_BITS) + fraction

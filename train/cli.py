@@ -6,10 +6,10 @@ import os
 import sys
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from ..export.cli import add_commands as add_export_commands
-from ..runtime.cli import add, add_json, add_threads
+from ..runtime.cli import add, add_json, add_threads, whole
 from ..runtime.cli import add_commands as add_runtime_commands
 from ..runtime.pixels import write_atomically
 from .studies import add_commands as add_study_commands
@@ -40,6 +40,13 @@ class UsageError(ValueError):
     """Options that do not go together."""
 
 
+class Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong with the arguments."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
 def fail(message: str, status: int = 1) -> int:
     print(" ".join(message.split()), file=sys.stderr)
     return status
@@ -47,12 +54,12 @@ def fail(message: str, status: int = 1) -> int:
 
 def describe(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+        return f"wanted access to {error.filename}, got: {error.strerror}" if error.filename else error.strerror
     return str(error) or error.__class__.__name__
 
 
 def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser("inrc", description="Pictures as small neural representations: encode, decode, measure.")
+    top = Parser("inrc", description="Pictures as small neural representations: encode, decode, measure.")
     top.add_argument("--version", action="version", version=f"inrc {version('inrcodec')}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
     add_encode(commands)
@@ -78,9 +85,9 @@ def add_encode(commands: Any) -> None:
     goal.add_argument("--bytes", type=float, metavar="N", help="bytes of the file")
     goal.add_argument("--psnr", type=float, metavar="DB", help="of the decoded integer pixels")
     encode.add_argument("--seconds", type=float, metavar="S", help="stop within S seconds, with a whole file")
-    encode.add_argument("--iterations", type=int, metavar="N", help="instead of the preset's")
+    encode.add_argument("--iterations", type=whole(2**31), metavar="N", help="instead of the preset's")
     encode.add_argument("--device", default="auto", help="auto, cpu or cuda (default auto)")
-    encode.add_argument("--seed", type=int, default=0, metavar="N", help="the same seed gives the same bytes (default 0)")
+    encode.add_argument("--seed", type=whole(2**32), default=0, metavar="N", help="same seed, same bytes (default 0)")
     encode.add_argument("--resume", action="store_true", help="go on from OUT.inr.resume, which an interruption left")
     encode.add_argument("--quiet", action="store_true", help="no progress, no summary")
     add_threads(encode)

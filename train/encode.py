@@ -126,7 +126,7 @@ class Encoding:
     def __init__(self, picture: Picture, method: Method, goal: Goal, device: torch.device, seed: int, watch: Watch) -> None:
         height, width, channels = picture.pixels.shape
         depth = 8 * picture.pixels.dtype.itemsize
-        self.picture, self.goal, self.watch, self.recipe = picture, goal, watch, method.recipe
+        self.picture, self.goal, self.watch, self.recipe = picture, goal, watch, method.recipe(goal.first_lmbda())
         self.signal = Signal(height, width, COLOURS[channels - 1], depth)
         target = torch.from_numpy(picture.pixels.astype(np.float32) / (2**depth - 1)).permute(2, 0, 1)
         self.target, self.seed = target.contiguous().to(device), seed

@@ -148,14 +148,17 @@ def graphs(levels: int) -> tuple[Graph, Graph]:
     return upsampling, Graph("synthesis", synthesis_graph, {"features": features, **tensors}, names, "image")
 
 
-RECIPE = Recipe(
-    (
-        Phase("fit", 0.9, (1e-2, 0.0), temperature=(0.35, 0.08), sparse_temperature=(0.4, 0.15), noise=(0.22, 0.15)),
-        Phase("networks", 0.1, (1e-3, 0.0), hard=True),
-    ),
-    candidates=3,
-    warmup=0.03,
-)
+def recipe(lmbda: float) -> Recipe:
+    """Temperatures, noise and gains of Cool-chic 5.0; the sparse temperatures and the shares are ours."""
+    return Recipe(
+        (
+            Phase("fit", 0.9, (1e-2, 0.0), temperature=(0.35, 0.08), sparse_temperature=(0.4, 0.15), noise=(0.22, 0.15)),
+            Phase("networks", 0.1, (1e-3, 0.0), hard=True),
+        ),
+        candidates=3,
+        warmup=0.03,
+        gain=16.0 if lmbda > 5e-4 else 20.0 if lmbda > 2e-4 else 24.0,
+    )
 
 
 def choose_size(signal: Signal, lmbda: float) -> Size:
@@ -170,4 +173,4 @@ def build(signal: Signal, lmbda: float) -> Pyramid:
 
 def pyramid() -> Method:
     paper = Paper("inrcodec pyramid", 2026, "the inrcodec authors", "after COOL-CHIC, C3 and Cool-chic 5.0")
-    return Method("pyramid", "image", paper, build, RECIPE)
+    return Method("pyramid", "image", paper, build, recipe)

@@ -1,0 +1,191 @@
+"""Bytes from strangers: whatever they say, decoding ends soon, with a picture or with BitstreamError."""
+
+import time
+import tracemalloc
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from inrcodec.runtime.coder import Decoder, Encoder
+from inrcodec.runtime.context import ContextModel, code_grid
+from inrcodec.runtime.decoder import InrFile, decode
+from inrcodec.runtime.entropy import TAGS
+from inrcodec.runtime.pixels import Metadata
+from inrcodec.runtime.profile import standard
+from inrcodec.runtime.segment import EXPONENTS, code_segment
+from inrcodec.runtime.syntax import COLOURS, Header, Signal, read_file, write_file
+from inrcodec.runtime.wire import BitstreamError
+
+CHECKED = 8  # the first byte that the checksum covers, but for magic and version
+SECONDS_MAX = 2.0
+
+
+@pytest.fixture(scope="session")
+def files() -> list[bytes]:
+    """RGB of 8 bits; grey of 16; RGBA of odd sides with metadata."""
+    from inrcodec.train.encode import encode_picture
+    from inrcodec.train.pictures import Picture
+
+    def encoded(height: int, width: int, channels: int, dtype: type, metadata: Metadata = Metadata()) -> bytes:
+        y, x = np.mgrid[:height, :width]
+        waves = [0.5 + 0.2 * np.sin(y / period) + 0.2 * np.cos(x / (period + 3)) for period in (2, 3, 5, 7)]
+        pixels = (np.stack(waves[:channels], axis=2) * np.iinfo(dtype).max).astype(dtype)
+        return encode_picture(Picture(pixels, metadata, ()), iterations=12, threads=1).data
+
+    carried = Metadata(icc=b"profile" * 9, exif=b"MM\0*", xmp=b"<x/>")
+    return [encoded(24, 32, 3, np.uint8), encoded(20, 28, 1, np.uint16), encoded(17, 23, 4, np.uint8, carried)]
+
+
+def repaired(body: bytes) -> bytes:
+    """A file of `body` with a good checksum."""
+    return b"INR\x01" + zlib.crc32(b"INR\x01" + body).to_bytes(4, "little") + body
+
+
+def flipped(rng: np.random.Generator, data: bytes) -> bytes:
+    body = bytearray(data[CHECKED:])
+    for _ in range(rng.integers(1, 9)):
+        body[rng.integers(len(body))] ^= rng.integers(1, 256)
+    return repaired(bytes(body))
+
+
+def cut(rng: np.random.Generator, data: bytes) -> bytes:
+    header, payload = read_file(data)
+    return write_file(header, payload[: rng.integers(len(payload))])
+
+
+def inserted(rng: np.random.Generator, data: bytes) -> bytes:
+    at = rng.integers(CHECKED, len(data) + 1)
+    return repaired(data[CHECKED:at] + rng.bytes(rng.integers(1, 20)) + data[at:])
+
+
+def random_payload(rng: np.random.Generator, data: bytes) -> bytes:
+    """Behind what the header and the first bytes say."""
+    header, payload = read_file(data)
+    return write_file(header, payload[: rng.integers(0, 12)] + rng.bytes(rng.integers(400)))
+
+
+def another_header(rng: np.random.Generator, data: bytes) -> bytes:
+    header, payload = read_file(data)
+    height, width = rng.integers(1, 200, 2).tolist()
+    signal = Signal(height, width, COLOURS[rng.integers(4)], int(rng.choice([8, 16])))
+    profile = int(rng.integers(0, 6))
+    return write_file(Header(signal, profile, b"" if profile else rng.bytes(8), header.sections), payload)
+
+
+class Chooser(Encoder):
+    """An encoder that makes its symbols up: well-formed nonsense, which gets deeper than bytes do."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        super().__init__()
+        self.rng, self.wildness = rng, rng.random() / 4
+
+    def tabled(self, rows, symbols=None):
+        wild = self.rng.random(len(rows)) < self.wildness
+        return super().tabled(rows, np.where(wild, self.rng.integers(0, 64, len(rows)), self.rng.integers(30, 33, len(rows))))
+
+    def uniform(self, sizes, values=None):
+        return super().uniform(sizes, self.rng.integers(0, sizes) if values is None else values)
+
+    def integer(self, size, value=None):
+        return super().integer(size, int(self.rng.integers({TAGS: 3, EXPONENTS: 10}.get(size, size))))
+
+
+def made_up(rng: np.random.Generator, data: bytes) -> bytes:
+    coder, signal, profile = Chooser(rng), read_file(data)[0].signal, int(rng.integers(1, 4))
+    try:
+        code_segment(coder, standard(profile).manifest, signal)
+    except BitstreamError:
+        pass  # what was written until then is a file, too
+    return write_file(Header(signal, profile), coder.finish())
+
+
+MUTATIONS = (flipped, cut, inserted, random_payload, another_header, made_up)
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS)
+def test_a_picture_or_an_error(files, mutation):
+    """Sixty files a mutation, all with good checksums."""
+    for seed in range(60):
+        data, began = mutation(np.random.default_rng(seed), files[seed % 3]), time.monotonic()
+        try:
+            file = InrFile(data, threads=1)
+            pixels = file[0]
+            assert pixels.shape == file.shape and pixels.dtype in (np.uint8, np.uint16)
+        except BitstreamError as error:
+            assert str(error)
+        except BaseException as error:
+            pytest.fail(f"{mutation.__name__} {seed}: {error!r}")
+        assert time.monotonic() - began < SECONDS_MAX, (mutation.__name__, seed)
+
+
+def test_the_mutations_reach_all_parts(files):
+    """Of the same files some decode, and the others fail at many places."""
+    messages = set()
+    for mutation in MUTATIONS:
+        for seed in range(20):
+            try:
+                decode(mutation(np.random.default_rng(seed), files[seed % 3]), threads=1)
+                messages.add("")
+            except BitstreamError as error:
+                messages.add(" ".join(str(error).split()[:4]))
+    assert "" in messages and len(messages) >= 6, messages
+
+
+def test_every_truncation_is_refused(files):
+    for length in range(len(files[1])):
+        with pytest.raises(BitstreamError):
+            decode(files[1][:length])
+
+
+def test_every_flipped_bit_is_refused(files):
+    for bit in range(8 * len(files[1])):
+        damaged = bytearray(files[1])
+        damaged[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(BitstreamError):
+            decode(damaged)
+
+
+@pytest.mark.parametrize(
+    ("body", "options", "wanted"),
+    [
+        (b"\x02\x01\xfe\xff\x03\xfe\xff\x03", {}, "wanted at most 268435456 pixels, got 65535x65535"),
+        (b"\x02\x01\xe7\x07\xe7\x07", {"pixels_max": 999_999}, "wanted at most 999999 pixels, got 1000x1000"),
+        (b"\x02\x01\xff\xff\xff\xff\xff\xff", {}, "wanted a number up to 65534"),
+        (b"\x0a\x01\x00\x00\x01\x80\x80\x40", {}, "truncated: wanted 1048576 bytes"),
+        (b"\x0a\x01\x00\x00\x01\xff\xff\xff\xff\x7f", {}, "wanted a number up to 1048576"),
+    ],
+)
+def test_declared_sizes_are_checked_before_memory_is_taken(body, options, wanted):
+    tracemalloc.start()
+    began = time.monotonic()
+    try:
+        with pytest.raises(BitstreamError, match=wanted):
+            decode(repaired(body + bytes(100)), **options)
+        assert tracemalloc.get_traced_memory()[1] < 2**20 and time.monotonic() - began < 0.5
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_tall_grid_takes_memory_by_its_latents():
+    """Not by the square of its height."""
+    zeros = np.zeros
+    inter = ((zeros((1, 2), int), zeros(2, int)),)
+    model = ContextModel(
+        zeros((16, 16), int), zeros(16, int), zeros((16, 16), int), zeros(16, int), zeros((16, 2), int), zeros(2, int),
+        zeros((16, 2), int), inter,
+    )  # fmt: skip
+    tracemalloc.start()
+    code_grid(Decoder(b""), model, (1000, 1), None)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 2**20
+
+
+def test_threads_decode_alike(files):
+    wanted = [decode(data) for data in files]
+    jobs = [k for _ in range(8 * 10) for k in range(len(files))]
+    with ThreadPoolExecutor(8) as pool:
+        for k, pixels in zip(jobs, pool.map(lambda k: decode(files[k], threads=1), jobs)):
+            np.testing.assert_array_equal(pixels, wanted[k])
