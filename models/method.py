@@ -119,7 +119,7 @@ class Paper:
 
 @dataclass(frozen=True)
 class Method:
-    """`build(signal, lmbda)` gives the architecture, `recipe(lmbda)` is how it is fitted."""
+    """`build(signal, nbytes)` gives the architecture for a file of about so many bytes; `recipe(lmbda)` is how to fit it."""
 
     name: str
     kind: str  # "image" or "video"

@@ -29,6 +29,7 @@ CORRECTION_SHARE = 0.15  # of the iterations
 CORRECTION_START = 0.75  # of the recipe
 MAIN_SHARE = 0.6  # of a budget in seconds, where corrections may follow
 STEERED = (0.1, 0.8)  # the part of a fit in which lambda follows the goal
+WARMUP_EXCESS = 0.7  # of the latents that a start spends, what is left in the end
 FEWEST_WARMUP = 20  # iterations under which a start says nothing
 FINISH_STEPS, FINISH_SECONDS = 40, 2.5e-6  # what writing costs: in steps, and in seconds a pixel
 CHECKPOINT_SECONDS = 60
@@ -126,14 +127,19 @@ class Encoding:
     def __init__(self, picture: Picture, method: Method, goal: Goal, device: torch.device, seed: int, watch: Watch) -> None:
         height, width, channels = picture.pixels.shape
         depth = 8 * picture.pixels.dtype.itemsize
-        self.picture, self.goal, self.watch, self.recipe = picture, goal, watch, method.recipe(goal.first_lmbda())
+        self.picture, self.method, self.goal, self.watch = picture, method, goal, watch
+        self.recipe = method.recipe(goal.first_lmbda())
         self.signal = Signal(height, width, COLOURS[channels - 1], depth)
         target = torch.from_numpy(picture.pixels.astype(np.float32) / (2**depth - 1)).permute(2, 0, 1)
         self.target, self.seed = target.contiguous().to(device), seed
-        self.architecture = method.build(self.signal, goal.first_lmbda())
-        self.fit = self.start(0)
         self.iteration, self.saved = 0, {}
+        self.build(goal.first_bytes(self.signal.pixels))
         self.written: tuple[Exported, Measure, float] | None = None
+
+    def build(self, nbytes: float) -> None:
+        """An architecture for a file of about so many bytes, and a first start."""
+        self.nbytes, self.architecture = nbytes, self.method.build(self.signal, nbytes)
+        self.fit = self.start(0)
 
     def start(self, candidate: int) -> Fit:
         """A fresh fit, each candidate from another seed."""
@@ -141,27 +147,34 @@ class Encoding:
         return Fit(self.architecture, self.target, self.goal.first_lmbda(), self.recipe, seed)
 
     def warm_up(self, budget: Budget) -> None:
-        """Of several starts, go on with the one that is best after a few iterations."""
+        """Choose the networks' size by what a first start spends; of several starts, go on with the best."""
         steps = int(self.recipe.warmup * budget.iterations)
         if budget.deadline:  # a few steps tell what the share of seconds is in steps
             began = time.monotonic()
-            for _ in range(3):
-                self.fit.step(self.recipe.phases[0], 0.0)
+            self.take_steps(self.fit, 3)
             share = self.recipe.warmup * (budget.deadline - began)
             steps = int(3 * share / (time.monotonic() - began))
         if self.recipe.candidates < 2 or steps < FEWEST_WARMUP:
             return
-        fits = [self.fit, *(self.start(k) for k in range(1, self.recipe.candidates))]
-        for k, fit in enumerate(fits):
-            for _ in range(steps):
-                fit.step(self.recipe.phases[0], 0.0)
-            self.watch(Progress(f"start {k + 1}", 0.0, self.iteration, fit.lmbda, math.nan, math.nan))
-        self.iteration += steps * len(fits)
+        pilot, before = self.take_steps(self.fit, steps), self.architecture
+        if self.goal.kind in ("lmbda", "psnr"):
+            self.build(WARMUP_EXCESS * pilot.measure().bpp * self.signal.pixels / 8)
+        fits = [pilot] if self.architecture == before else []
+        fits += [self.take_steps(self.start(k), steps) for k in range(1, self.recipe.candidates)]
         self.fit = min(fits, key=lambda fit: fit.measure().cost(fit.lmbda))
+
+    def take_steps(self, fit: Fit, steps: int) -> Fit:
+        for k in range(steps):
+            fit.step(self.recipe.phases[0], 0.0)
+            if k % 20 == 0:
+                self.watch(Progress("start", 0.0, self.iteration, fit.lmbda, math.nan, math.nan))
+        self.iteration += steps
+        return fit
 
     def fit_all(self, budget: Budget, key: str, checkpoint: Path | None, state: dict | None) -> None:
         """The whole recipe, lambda steered towards the goal; goes on from `state` if there is one."""
         if state:
+            self.build(state["nbytes"])
             self.fit.load(state["fit"])
             self.iteration = state["iteration"]
         else:
@@ -178,7 +191,7 @@ class Encoding:
                 every = max(1, min(100, int(2 / step_seconds)))
             if self.iteration % every == 0:
                 progress = self.check(phase.name, done)
-                self.saved = {"fit": self.fit.state(), "iteration": self.iteration}
+                self.saved = {"fit": self.fit.state(), "iteration": self.iteration, "nbytes": self.nbytes}
                 if checkpoint and now - kept > CHECKPOINT_SECONDS:
                     save_checkpoint(checkpoint, key, self.saved)
                     kept = now

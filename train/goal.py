@@ -46,6 +46,12 @@ class Goal:
             return _bounded(math.exp(math.log(1e-3) + PER_DB * (self.value - 34.5)))
         return self.value if self.kind == "lmbda" else 1e-3
 
+    def first_bytes(self, pixels: int) -> float:
+        """Of the file: as wanted, or a guess from the mean of the Kodak pictures."""
+        if self.kind in ("bytes", "bpp"):
+            return self.value if self.kind == "bytes" else self.value * pixels / 8
+        return 0.5 * (1e-3 / self.first_lmbda()) ** 0.7 * pixels / 8
+
     def error(self, nbytes: float, pixels: int, psnr: float) -> float:
         """How far log lambda should move, by the usual slopes; 0 on target, positive to save bytes."""
         if self.kind == "lmbda":

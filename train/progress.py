@@ -48,8 +48,9 @@ class _Lines:
         if now - self.last < LINE_SECONDS:
             return
         self.last = now
-        left = (now - self.start) * (1 / max(progress.done, 1e-3) - 1)
-        print(f"{progress.stage} {100 * progress.done:.0f} %  {figures(progress)}  {left:.0f} s left", file=sys.stderr)
+        done = max(progress.done, 1e-9)
+        left = f"  {(now - self.start) * (1 / done - 1):.0f} s left" if done > 0.01 else ""
+        print(f"{progress.stage} {100 * done:.0f} %  {figures(progress)}{left}", file=sys.stderr)
 
 
 def figures(progress: Progress) -> str:

@@ -40,8 +40,8 @@ class Size:
     hidden: int
 
 
-SMALL, MEDIUM, FULL = Size(6, 2, 8), Size(10, 4, 16), Size(14, 6, 32)
-SMALL_BELOW, MEDIUM_BELOW = 40_000, 150_000  # pixels at lambda 0.001, see `choose_size`
+# Sizes by the bytes of the file, up to which each is the best bargain: they cost about 0.4, 0.8, 1.0 and 1.3 kB themselves.
+SIZES = ((2_500, Size(6, 2, 8)), (5_000, Size(10, 4, 16)), (25_000, Size(10, 4, 32)), (float("inf"), Size(14, 6, 32)))
 
 
 def levels_of(signal: Signal) -> int:
@@ -161,14 +161,13 @@ def recipe(lmbda: float) -> Recipe:
     )
 
 
-def choose_size(signal: Signal, lmbda: float) -> Size:
-    """Larger networks where there are bits to save: they pay by pixels, and by rate, about lambda**-0.5."""
-    worth = signal.pixels * (1e-3 / lmbda) ** 0.5
-    return SMALL if worth < SMALL_BELOW else MEDIUM if worth < MEDIUM_BELOW else FULL
+def choose_size(nbytes: float) -> Size:
+    """Larger networks for larger files: they pay in latents."""
+    return next(size for most, size in SIZES if nbytes < most)
 
 
-def build(signal: Signal, lmbda: float) -> Pyramid:
-    return Pyramid(signal, choose_size(signal, lmbda))
+def build(signal: Signal, nbytes: float) -> Pyramid:
+    return Pyramid(signal, choose_size(nbytes))
 
 
 def pyramid() -> Method:

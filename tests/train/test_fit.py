@@ -1,0 +1,57 @@
+"""The fit's pieces: phases in order, SOAP descends, bright pictures do not collapse."""
+
+import numpy as np
+import pytest
+import torch
+
+from inrcodec.models.method import Phase, sparsity
+from inrcodec.runtime.decoder import decode
+from inrcodec.train.encode import encode_picture
+from inrcodec.train.fit import Budget, locate
+from inrcodec.train.goal import Goal
+from inrcodec.train.pictures import from_array
+from inrcodec.train.soap import Soap
+
+
+def test_phases_follow_each_other_by_their_shares():
+    first, last = Phase("first", 3.0, (1.0, 0.0)), Phase("last", 1.0, (1.0, 0.0))
+    assert locate((first, last), 0.0) == (first, 0.0)
+    assert locate((first, last), 0.375) == (first, 0.5)
+    assert locate((first, last), 0.875) == (last, 0.5)
+    assert locate((first, last), 1.0) == (last, 1.0)
+
+
+def test_a_budget_of_iterations_ends():
+    assert [Budget(4).fraction(i, 0.0) for i in (0, 1, 4, 9)] == [0.0, 0.25, 1.0, 1.0]
+
+
+def test_sparsity_falls_with_the_rate():
+    assert [sparsity(bpp) for bpp in (0.0, 0.25, 0.375, 0.5, 3.0)] == [1.0, 1.0, 0.5, 0.0, 0.0]
+
+
+def test_soap_descends_a_narrow_valley_and_resumes():
+    """|A X B + o - C|^2 with condition numbers of 100."""
+    torch.manual_seed(0)
+    a, b = (torch.diag(torch.logspace(-0.5, 0.5, n)) @ torch.linalg.qr(torch.randn(n, n))[0] for n in (6, 5))
+    goal, x, offset = torch.randn(6, 5), torch.zeros(6, 5, requires_grad=True), torch.zeros(5, requires_grad=True)
+
+    def loss() -> torch.Tensor:
+        return ((a @ x @ b + offset - goal) ** 2).mean()
+
+    soap, start = Soap([x, offset]), loss().item()
+    for step in range(300):
+        if step == 150:
+            state, soap = soap.state(), Soap([x, offset])
+            soap.load(state)
+        soap.step(list(torch.autograd.grad(loss(), [x, offset])), 0.05 * (1 - step / 300))
+    assert loss().item() < start / 20
+
+
+@pytest.mark.parametrize("paper, ink", [(1.0, 0.0), (0.98, 0.6), (0.0, 1.0)])
+def test_pages_do_not_collapse(paper, ink):
+    """A clamp inside the graph would turn some of these into one colour."""
+    strokes = np.random.default_rng(0).random((12, 16)) < 0.4
+    page = np.where(strokes.repeat(4, 0).repeat(4, 1), ink, paper)[..., None] * np.ones(3)
+    picture = np.rint(255 * page).astype(np.uint8)
+    result = encode_picture(from_array(picture), goal=Goal("lmbda", 0.002), iterations=150)
+    assert decode(result.data).std() > 0.5 * picture.std()
