@@ -10,6 +10,7 @@ import numpy as np
 from constriction import stream  # pyright: ignore[reportAttributeAccessIssue]
 
 from .tables import FREQUENCIES, PRECISION
+from .wire import BitstreamError
 
 # With `perfect=False`, constriction gives symbol k the frequency p_k + 1 when p are integers that sum to 2**24 - n.
 _TABLED = stream.model.Categorical(lazy=True, perfect=False)
@@ -78,6 +79,8 @@ class Decoder:
         return result
 
     def integer(self, size: int, value: int | None = None) -> int:
+        if size > 1 << PRECISION:  # constriction would panic
+            raise BitstreamError(f"wanted a choice among at most {1 << PRECISION}, got {size}")
         return int(self.uniform(np.array([size]))[0])
 
 

@@ -69,12 +69,20 @@ def graph_tensors(segment: Segment) -> dict[str, np.ndarray]:
 
 def synthesize(header: Header, profile: Profile, segment: Segment, threads: int = 0) -> np.ndarray:
     """(1, channels, height, width) float32, near [0, 1] but not clipped."""
-    tensors = graph_tensors(segment)
+    tensors, signal, last = graph_tensors(segment), header.signal, profile.graphs[-1]
     for graph in profile.graphs[:-1]:
         tensors["features"] = run(graph, tensors, threads)
-    if profile.manifest.halo < 0:
-        return run(profile.graphs[-1], tensors, threads)
-    return in_bands(profile.graphs[-1], tensors, profile.manifest.halo, header.signal.channels, threads)
+    if profile.manifest.halo < 0 or len(profile.graphs) == 1:
+        return shaped(run(last, tensors, threads), (1, signal.channels, signal.height, signal.width))
+    shaped(tensors["features"], (1, tensors["features"].size // signal.pixels, signal.height, signal.width))
+    return in_bands(last, tensors, profile.manifest.halo, signal.channels, threads)
+
+
+def shaped(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """The same array. Raises BitstreamError where a graph, not one of ours, gave another shape."""
+    if array.shape != shape:
+        raise BitstreamError(f"wanted {shape} from a decoder graph, got {array.shape}")
+    return array
 
 
 def in_bands(graph: bytes, tensors: dict[str, np.ndarray], halo: int, channels: int, threads: int) -> np.ndarray:
@@ -86,6 +94,7 @@ def in_bands(graph: bytes, tensors: dict[str, np.ndarray], halo: int, channels: 
     for top in range(0, height, rows):
         bottom, first = min(top + rows, height), max(0, top - halo)
         band = run(graph, {**tensors, "features": features[:, :, first : bottom + halo]}, threads)
+        shaped(band, (1, channels, min(bottom + halo, height) - first, width))
         image[:, :, top:bottom] = band[:, :, top - first : bottom - first]
     return image
 

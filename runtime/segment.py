@@ -133,7 +133,7 @@ def read_segment(manifest: Manifest, signal: Signal, payload: bytes) -> Segment:
     """Raises BitstreamError where the payload is no segment of this profile."""
     try:
         return code_segment(Decoder(payload), manifest, signal)
-    except BitstreamError:
+    except (BitstreamError, MemoryError):
         raise
-    except (AssertionError, ValueError, OverflowError, IndexError) as error:
+    except Exception as error:  # the coder's, or of a manifest that the file itself brings
         raise BitstreamError(f"wanted a payload of profile {manifest.name}, got data that does not decode: {error}") from None

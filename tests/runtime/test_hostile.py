@@ -4,16 +4,17 @@ import time
 import tracemalloc
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import numpy as np
 import pytest
 
-from inrcodec.runtime.coder import Decoder, Encoder
-from inrcodec.runtime.context import ContextModel, code_grid
+from inrcodec.runtime.coder import Encoder, Meter
+from inrcodec.runtime.context import ContextModel, code_grids
 from inrcodec.runtime.decoder import InrFile, decode
 from inrcodec.runtime.entropy import TAGS
 from inrcodec.runtime.pixels import Metadata
-from inrcodec.runtime.profile import standard
+from inrcodec.runtime.profile import Profile, bundle, standard
 from inrcodec.runtime.segment import EXPONENTS, code_segment
 from inrcodec.runtime.syntax import COLOURS, Header, Signal, read_file, write_file
 from inrcodec.runtime.wire import BitstreamError
@@ -94,10 +95,8 @@ class Chooser(Encoder):
 
 def made_up(rng: np.random.Generator, data: bytes) -> bytes:
     coder, signal, profile = Chooser(rng), read_file(data)[0].signal, int(rng.integers(1, 4))
-    try:
+    with suppress(BitstreamError):  # what was written until then is a file, too
         code_segment(coder, standard(profile).manifest, signal)
-    except BitstreamError:
-        pass  # what was written until then is a file, too
     return write_file(Header(signal, profile), coder.finish())
 
 
@@ -168,24 +167,31 @@ def test_declared_sizes_are_checked_before_memory_is_taken(body, options, wanted
         tracemalloc.stop()
 
 
+@pytest.mark.parametrize("order", [(0,), (1,), (0, 0), (1, 0), (0, None)])
+def test_graphs_that_do_not_fit(files, order):
+    """Trusted, but another's: the first graph alone, the last alone, one twice, in the wrong order, none."""
+    header, payload = read_file(files[0])
+    profile = Profile(tuple(b"none" if k is None else standard(header.profile).graphs[k] for k in order))
+    data = write_file(Header(header.signal, 0, profile.digest, {"graphs": bundle(profile)}), payload)
+    with pytest.raises(BitstreamError):
+        decode(data, threads=1, trust_graph=True)
+
+
 def test_a_tall_grid_takes_memory_by_its_latents():
     """Not by the square of its height."""
-    zeros = np.zeros
-    inter = ((zeros((1, 2), int), zeros(2, int)),)
-    model = ContextModel(
-        zeros((16, 16), int), zeros(16, int), zeros((16, 16), int), zeros(16, int), zeros((16, 2), int), zeros(2, int),
-        zeros((16, 2), int), inter,
-    )  # fmt: skip
+    shapes = (16, 16), (16,), (16, 16), (16,), (16, 2), (2,), (16, 2), (1, 2), (2,)
+    *tensors, inter, bias = (np.zeros(shape, np.int64) for shape in shapes)
+    model = ContextModel(*tensors, inter=((inter, bias),))
     tracemalloc.start()
-    code_grid(Decoder(b""), model, (1000, 1), None)
+    code_grids(Meter(), model, [(1000, 1)], [], [np.ones((1000, 1), np.int32)])
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert most < 2**20
 
 
 def test_threads_decode_alike(files):
-    wanted = [decode(data) for data in files]
-    jobs = [k for _ in range(8 * 10) for k in range(len(files))]
+    wanted = [decode(data, threads=1) for data in files]
+    jobs = [k % len(files) for k in range(8 * 10)]
     with ThreadPoolExecutor(8) as pool:
         for k, pixels in zip(jobs, pool.map(lambda k: decode(files[k], threads=1), jobs)):
             np.testing.assert_array_equal(pixels, wanted[k])

@@ -1,0 +1,98 @@
+"""README.md keeps its word: its commands and its Python run, and what it names is there."""
+
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from inrcodec.runtime.pixels import ENCODERS
+from inrcodec.train.cli import main, parser
+from inrcodec.train.encode import PRESETS
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text()
+MADE = "demo/"  # by `make demo`
+FLAG = r"(?<![\w-])--?[a-z][\w-]*"
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.M | re.S)
+
+
+def section(title: str) -> str:
+    return README.split(f"\n## {title}\n")[1].split("\n## ")[0]
+
+
+COMMANDS = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("inrc ")]
+ROWS = re.findall(r"^\| *(`inrc .+?) *\|(.*)\|$", README, re.M)
+
+
+def options(command: str) -> set[str]:
+    """What the parser of one command takes."""
+    return set(subcommands()[command]._option_string_actions)
+
+
+def subcommands() -> dict:
+    return next(action.choices for action in parser()._actions if action.dest == "command")
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_commands_parse(line):
+    """Options that only the comment names, too."""
+    arguments = shlex.split(line, comments=True)[1:]
+    assert parser().parse_args(arguments).command == arguments[0]
+    assert set(re.findall(FLAG, line)) <= options(arguments[0])
+
+
+def test_use_it(tmp_path, monkeypatch, capsys):
+    """In the reader's order; only the presets are shorter and the picture smaller."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("inrcodec.train.encode.PRESETS", dict.fromkeys(PRESETS, 20))
+    y, x = np.mgrid[:40, :56]
+    picture = np.stack([120 + 2 * x, 200 - 3 * y, x + 2 * y], axis=2).astype(np.uint8)
+    Image.fromarray(picture).save("photo.png")
+    lines = [line for line in COMMANDS if line in section("Use it")]
+    assert {shlex.split(line)[1] for line in lines} >= {"encode", "decode", "info", "bench"}
+    for line in lines:
+        assert main(shlex.split(line, comments=True)[1:]) == 0, capsys.readouterr().err
+    out = capsys.readouterr().out
+    assert "photo.inr: 56x40 rgb" in out and "1 thread: ms" in out
+    shown = []
+    monkeypatch.setattr(Image.Image, "show", lambda image: shown.append(np.asarray(image)))
+    for block in blocks("python"):
+        names: dict = {}
+        exec(block, names)
+        assert names["pixels"].shape == picture.shape and names["pixels"].dtype == np.uint8
+        assert shown.pop().shape == picture.shape
+
+
+def test_the_table_has_every_command():
+    """But the demo, which is for `make demo`."""
+    named = [name for command, _ in ROWS for name in re.findall(r"`inrc (\w+)", command)]
+    assert sorted(named) == sorted(subcommands().keys() - {"demo"})
+
+
+def test_the_table_has_no_other_option():
+    for command, does in ROWS:
+        taken = set().union(*(options(name) for name in re.findall(r"`inrc (\w+)", command)))
+        assert set(re.findall(FLAG, f"{command} {does}")) <= taken, command
+
+
+def test_presets_and_formats():
+    assert re.findall(r"\w+", re.findall(r"--preset (\w+\\\|\S+)`", README)[0]) == list(PRESETS)
+    row = next(does for command, does in ROWS if "inrc decode" in command)
+    assert set(re.findall(r"\.[a-z]+\b", row)) <= ENCODERS.keys()
+
+
+def test_make_targets():
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.M))
+    assert set(re.findall(r"(?:^|`)make ([\w-]+)", README, re.M)) <= targets
+
+
+def test_files():
+    linked = [link for link in re.findall(r"\]\((.+?)\)", README) if not re.match("https?:|#", link)]
+    named = [name for name in re.findall(r"[`(]([\w.-]+/[\w./-]*)[`)]", README) if not name.startswith(MADE)]
+    assert sorted(path for path in {*linked, *named} if not (ROOT / path).exists()) == []
