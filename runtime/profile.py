@@ -19,6 +19,7 @@ from .wire import BitstreamError, Reader, Wire, Writer
 FOLDER = Path(__file__).parent / "profiles"
 STANDARD = {1: "pyramid7", 2: "pyramid8", 3: "pyramid9"}  # numbers on the wire; never reused
 KEY = "inrcodec"  # of the manifest among the metadata
+LEVELS_MAX, HALO_MAX = 16, 64
 GRAPHS_MAX, GRAPH_MAX = 8, 2**20  # graphs of a profile, bytes of one
 
 
@@ -62,7 +63,10 @@ class Manifest:
                 (str(n), tuple(d if isinstance(d, int) else str(d) for d in dims), str(g))
                 for n, dims, g in facts.pop("tensors")
             )
-            return cls(sizes=sizes, tensors=tensors, **facts)
+            grids = {name: int(facts.pop(name)) for name in ("levels", "hyper", "halo")}
+            if not (0 <= grids["hyper"] <= grids["levels"] <= LEVELS_MAX and -1 <= grids["halo"] <= HALO_MAX):
+                raise ValueError(f"grids out of bounds: {grids}")
+            return cls(str(facts.pop("name")), sizes, tensors, **grids)
         except (ValueError, TypeError, KeyError) as error:
             raise BitstreamError(f"wanted a profile's manifest, got {error}") from None
 

@@ -119,7 +119,8 @@ def encode_command(options: argparse.Namespace) -> None:
     if result.missed:
         print(f"inrc encode: {result.missed}", file=sys.stderr)
     if result.interrupted:
-        print(f"inrc encode: interrupted; the best so far is in {output}; --resume goes on", file=sys.stderr)
+        on = "; --resume goes on" if checkpoint.exists() else ""
+        print(f"inrc encode: interrupted; the best so far is in {output}{on}", file=sys.stderr)
 
 
 ENCODE_FACTS = ("bpp", "psnr", "lmbda", "networks_bytes", "iterations", "seconds", "missed", "interrupted")

@@ -4,6 +4,7 @@ import hashlib
 import math
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
@@ -16,7 +17,7 @@ from ..export.bitstream import Exported, export
 from ..models import METHODS
 from ..models.method import Method
 from ..runtime.decoder import decode
-from ..runtime.pixels import write_atomically
+from ..runtime.pixels import PixelError, write_atomically
 from ..runtime.syntax import COLOURS, Signal
 from .fit import CHECKS, Budget, Fit, Measure, run
 from .goal import Goal, moved, secant
@@ -115,6 +116,7 @@ def encode_picture(
         if checkpoint and encoding.saved:
             save_checkpoint(checkpoint, key, encoding.saved)
         if encoding.written is None:
+            encoding.fit.measure()  # if it is better than at the last check
             encoding.finish()
     if checkpoint and not interrupted:
         checkpoint.unlink(missing_ok=True)
@@ -191,12 +193,16 @@ class Encoding:
                 every = max(1, min(100, int(2 / step_seconds)))
             if self.iteration % every == 0:
                 progress = self.check(phase.name, done)
-                self.saved = {"fit": self.fit.state(), "iteration": self.iteration, "nbytes": self.nbytes}
-                if checkpoint and now - kept > CHECKPOINT_SECONDS:
-                    save_checkpoint(checkpoint, key, self.saved)
-                    kept = now
+                self.saved = self.state()
                 self.watch(progress)
+            if checkpoint and now - kept > CHECKPOINT_SECONDS:
+                self.saved, kept = self.state(), now
+                with suppress(PixelError):  # a full disk must not end the fit
+                    save_checkpoint(checkpoint, key, self.saved)
         self.fit.measure()
+
+    def state(self) -> dict[str, Any]:
+        return {"fit": self.fit.state(), "iteration": self.iteration, "nbytes": self.nbytes}
 
     def check(self, stage: str, done: float) -> Progress:
         """Measure, keep the best, steer lambda."""
