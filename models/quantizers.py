@@ -26,7 +26,7 @@ def _soft_round(x: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
     middle = floor + 0.5
     wave = torch.tanh((x - middle).mul_(1 / temperature))
     height = 0.5 / math.tanh(0.5 / temperature)
-    slope = torch.addcmul(torch.full((), height / temperature), wave, wave, value=-height / temperature)
+    slope = wave.square().mul_(-height / temperature).add_(height / temperature)
     return middle.add_(wave, alpha=height), slope
 
 

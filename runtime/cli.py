@@ -83,7 +83,7 @@ def info_command(options: argparse.Namespace) -> None:
         print(json.dumps(facts))
         return
     sections = ", ".join(f"{name} {size}" for name, size in facts["sections"].items() if size)
-    macs = ", ".join(f"{stage} {value:.0f}" for stage, value in facts["macs_per_pixel"].items())
+    macs = ", ".join(f"{stage} {value:.0f}" for stage, value in facts["macs_per_pixel_by_stage"].items())
     chosen = ", ".join(f"{name} {value}" for name, value in facts["sizes"].items())
     print(f"{options.input}: {facts['width']}x{facts['height']} {facts['colour']}, {facts['bit_depth']} bits a sample")
     print(f"  {facts['bytes']} bytes, {facts['bpp']:.4f} bpp, checksum {facts['checksum']} (good)")
@@ -95,6 +95,7 @@ def info_command(options: argparse.Namespace) -> None:
 def describe(file: InrFile) -> dict[str, Any]:
     """What `inrc info --json` prints."""
     signal, manifest, segment = file.header.signal, file.profile.manifest, file.segment()
+    macs = macs_per_pixel(manifest, signal, segment)
     return {
         "width": signal.width,
         "height": signal.height,
@@ -109,7 +110,8 @@ def describe(file: InrFile) -> dict[str, Any]:
         "sizes": segment.sizes,
         "parameters": sum(s.size for group in segment.groups.values() for s in group.symbols.values()),
         "sections": section_bytes(file.header, manifest, segment, len(file.data), len(file.payload)),
-        "macs_per_pixel": macs_per_pixel(manifest, signal, segment),
+        "macs_per_pixel": sum(macs.values()),
+        "macs_per_pixel_by_stage": macs,
         "metadata": {name: len(value) for name, value in vars(file.metadata).items() if value},
     }
 
@@ -118,7 +120,7 @@ def bench_command(options: argparse.Namespace) -> None:
     data = Path(options.input).read_bytes()
     rows = [bench(data, threads, max(1, options.runs)) for threads in sorted({1, os.cpu_count() or 1})]
     if options.json:
-        print(json.dumps({"runs": rows}))
+        print(json.dumps({**rows[0], "all_threads": rows[-1]}))
         return
     for row in rows:
         stages = ", ".join(f"{name[:-3]} {row[name]:.1f}" for name in row if name.endswith("_ms"))

@@ -1,0 +1,39 @@
+"""The multiply-accumulates that `inrc info` states are those of the graphs' convolutions."""
+
+import numpy as np
+import onnx
+import pytest
+
+import inrcodec
+from inrcodec.runtime.decoder import graph_tensors
+from inrcodec.runtime.inspect import macs_per_pixel
+from inrcodec.runtime.profile import run, session
+from inrcodec.train.encode import encode
+
+
+def convolution_macs(graph: bytes, tensors: dict[str, np.ndarray]) -> int:
+    """Counted by running the graph with every convolution's output and weights laid open."""
+    model = onnx.load_from_string(graph)
+    convolutions = [node for node in model.graph.node if node.op_type == "Conv"]
+    wanted = {name for node in convolutions for name in (node.output[0], node.input[1])}
+    shapes = {name: tensors[name].shape for name in wanted if name in tensors}
+    opened = sorted(wanted - shapes.keys())
+    del model.graph.output[:]
+    model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in opened)
+    ready = session(model.SerializeToString(), 1)
+    values = ready.run(opened, {node.name: tensors[node.name] for node in ready.get_inputs()})
+    shapes |= {name: np.shape(value) for name, value in zip(opened, values)}
+    return sum(np.prod(shapes[n.output[0]]) * np.prod(shapes[n.input[1]][1:]) for n in convolutions)
+
+
+@pytest.mark.parametrize("size", [(64, 128), (37, 50)])
+def test_stated_macs_are_the_graphs(size):
+    pixels = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
+    file = inrcodec.open(encode(pixels, iterations=2))
+    segment = file.segment()
+    tensors = graph_tensors(segment)
+    stated = macs_per_pixel(file.profile.manifest, file.header.signal, segment)
+    upsampling, synthesis = file.profile.graphs
+    assert convolution_macs(upsampling, tensors) / pixels[..., 0].size == pytest.approx(stated["upsampling"], rel=0.1)
+    tensors["features"] = run(upsampling, tensors, 1)
+    assert convolution_macs(synthesis, tensors) / pixels[..., 0].size == pytest.approx(stated["synthesis"])
