@@ -12,7 +12,8 @@ from ..export.cli import add_commands as add_export_commands
 from ..runtime.cli import add, add_json, add_threads, whole
 from ..runtime.cli import add_commands as add_runtime_commands
 from ..runtime.pixels import write_atomically
-from .studies import add_commands as add_study_commands
+from .compare_command import add_compare
+from .evaluate_command import add_evaluate
 
 EXTRA = "inrc {}: wanted the encoder's packages, {} is missing: pip install 'inrcodec[train]'"
 LIBRARIES = ("torch", "onnx", "onnxscript", "PIL", "rich", "scipy", "matplotlib", "imagecodecs")
@@ -66,7 +67,8 @@ def parser() -> argparse.ArgumentParser:
     add_runtime_commands(commands)
     add_json(add(commands, "methods", methods_command, "every method: kind, paper, year"))
     add_export_commands(commands)
-    add_study_commands(commands)
+    add_evaluate(commands)
+    add_compare(commands)
     demo = add(commands, "demo", demo_command, "encode a bundled photo, decode it without torch, show both beside JPEG")
     demo.add_argument("-o", "--output", default="demo", metavar="DIR", help="where the files go (default demo)")
     demo.add_argument("--seconds", type=float, default=100, help="for encoding (default 100)")

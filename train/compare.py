@@ -17,7 +17,8 @@ import numpy as np
 from PIL import Image
 from scipy.interpolate import PchipInterpolator
 
-from .evaluate import Curve, Measured, Run, curve_through, measure, read_rgb, read_runs, timed
+from .curves import Curve, Measured, curve_through
+from .evaluate import Run, measure, read_rgb, read_runs, timed
 
 COOLCHIC_5_EXTRA_BYTES = 52  # a picture: the headers, and whole bytes, that its estimated rates leave out
 
@@ -50,6 +51,7 @@ class BdRates:
     """BD-rates picture by picture, percent."""
 
     of_image: Mapping[str, float]
+    left_out: Mapping[str, str]  # pictures whose curves have none, and why
 
     @property
     def mean(self) -> float:
@@ -126,11 +128,19 @@ def bd_rate(anchor: Curve, test: Curve) -> BdRate:
 
 
 def bd_rates(anchor: Iterable[Measured], test: Iterable[Measured]) -> BdRates:
-    """BD-rate of every picture that both have, by name."""
-    anchors, tests = _curve_of_image(anchor), _curve_of_image(test)
-    if not anchors.keys() & tests.keys():
+    """BD-rate of every picture that both have, by name; one whose curves cannot be compared does not void the others."""
+    anchors, tests = _curve_of_image(anchor, "anchor's"), _curve_of_image(test, "test's")
+    if not (common := sorted(anchors.keys() & tests.keys())):
         raise CompareError("no common picture")
-    return BdRates({name: bd_rate(anchors[name], tests[name]).percent for name in sorted(anchors.keys() & tests.keys())})
+    of_image, left_out = {}, {}
+    for image in common:
+        try:
+            of_image[image] = bd_rate(anchors[image], tests[image]).percent
+        except CompareError as error:
+            left_out[image] = str(error)
+    if not of_image:
+        raise CompareError(f"no picture that can be compared: {next(iter(left_out.values()))}")
+    return BdRates(of_image, left_out)
 
 
 def interpolated_gain(run_point: tuple[float, float], anchor_curve: Curve) -> float:
@@ -162,11 +172,11 @@ def _span(curve: Curve) -> str:
     return f"{curve.name} {curve.psnr[0]:.2f}-{curve.psnr[-1]:.2f} dB"
 
 
-def _curve_of_image(measured: Iterable[Measured]) -> dict[str, Curve]:
+def _curve_of_image(measured: Iterable[Measured], whose: str) -> dict[str, Curve]:
     points = defaultdict(list)
     for row in measured:
         points[row.image].append((row.bpp, row.psnr))
-    return {name: curve_through(name, of_image) for name, of_image in points.items()}
+    return {image: curve_through(f"{whose} {image}", of_image) for image, of_image in points.items()}
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from inrcodec.train.compare import (
     JPEG,
     WEBP,
     CompareError,
+    Sample,
     bd_rate,
     bd_rates,
     conventional,
@@ -25,7 +26,8 @@ from inrcodec.train.compare import (
     read_published,
     table,
 )
-from inrcodec.train.evaluate import Curve, Run, append_run, mean_curve, psnr_of_mean_mse
+from inrcodec.train.curves import Curve, mean_curve, psnr_of_mean_mse
+from inrcodec.train.evaluate import Run, append_run
 from inrcodec.train.metrics import psnr
 
 ANCHORS = Path(__file__).parents[1] / "benchmarks" / "anchors"
@@ -71,6 +73,19 @@ def test_bd_rate_is_that_of_the_bjontegaard_package():
 def test_what_cannot_be_compared_is_refused(broken, why):
     with pytest.raises(CompareError, match=why):
         bd_rate(A, broken)
+
+
+def test_one_dented_curve_does_not_void_the_others():
+    def samples(image, curve):
+        return [Sample(image, bpp, bpp, psnr) for bpp, psnr in zip(curve.bpp, curve.psnr, strict=True)]
+
+    dented = samples("b", replace(A, psnr=(28.0, 30.5, 30.4, 38.0)))
+    rates = bd_rates([*samples("a", A), *dented], [*samples("a", B), *samples("b", B)])
+    assert rates.of_image == {"a": bd_rate(A, B).percent}
+    why = "anchor's b: rate and PSNR do not rise together at 0.2 bpp/30.5 dB, 0.5 bpp/30.4 dB"
+    assert rates.left_out == {"b": why}
+    with pytest.raises(CompareError, match=f"no picture that can be compared: {why}"):
+        bd_rates(dented, samples("b", B))
 
 
 def test_gain_of_a_point():

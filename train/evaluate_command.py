@@ -1,0 +1,137 @@
+"""`inrc evaluate`: a codec over a set of pictures.
+
+Light to import: torch, Pillow, SciPy and matplotlib are loaded by the functions that need them.
+"""
+
+import argparse
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..runtime.cli import add, add_threads
+from ..runtime.decoder import decode
+from ..runtime.pixels import Metadata, write_atomically
+
+if TYPE_CHECKING:
+    from .evaluate import Decode, Encode, Run
+
+LAMBDAS = (0.02, 0.004, 0.001, 0.0004, 0.0001)  # Cool-chic's
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".avif", ".tif", ".tiff", ".ppm", ".pgm", ".pnm", ".bmp", ".gif")
+MEAN_PSNR, MEAN_MSE = "mean PSNR", "PSNR of the mean MSE"
+
+
+def add_evaluate(commands: Any) -> None:
+    evaluate = add(commands, "evaluate", evaluate_command, "encode, decode and measure pictures; goes on where it stopped")
+    evaluate.add_argument("images", nargs="+", metavar="IMAGES", help="files and folders; measured as 8-bit RGB")
+    evaluate.add_argument("-o", "--output", required=True, metavar="runs.tsv", help="a row per picture and lambda")
+    evaluate.add_argument("--method", default="pyramid", help="see `inrc methods` (default pyramid)")
+    evaluate.add_argument("--preset", default="medium", help="draft, fast, medium, slow or placebo (default medium)")
+    evaluate.add_argument("--iterations", type=int, metavar="N", help="instead of the preset's")
+    evaluate.add_argument("--lmbda", type=float, nargs="+", default=LAMBDAS, metavar="X", help=f"default {LAMBDAS}")
+    evaluate.add_argument("--seed", type=int, default=0, metavar="N")
+    evaluate.add_argument("--device", default="auto", help="auto, cpu or cuda (default auto)")
+    add_threads(evaluate)
+    evaluate.add_argument("--bitstreams", metavar="DIR", help="keep DIR/LAMBDA/IMAGE.inr: of one method, preset, seed")
+    evaluate.add_argument("--json", metavar="FILE", help="means as CompressAI writes them")
+    evaluate.add_argument("--plot", metavar="rd.png", help="rate-distortion curve")
+
+
+def evaluate_command(options: argparse.Namespace) -> None:
+    from .curves import mean_curve, plot, to_compressai_json
+    from .encode import choose_device, choose_iterations, choose_method
+    from .evaluate import evaluate
+    from .goal import Goal
+
+    images, points = pictures_in(options.images), list(dict.fromkeys(options.lmbda))
+    choose_method(options.method)
+    choose_device(options.device)
+    choose_iterations(options.preset, options.iterations)
+    for lmbda in points:
+        Goal.of(lmbda)
+    check_folders(options.json, options.plot)
+    runs, failures = evaluate(
+        images,
+        points,
+        encoder(options),
+        decoder(options.threads),
+        Path(options.output),
+        Path(options.bitstreams) if options.bitstreams else None,
+        lambda line: print(line, flush=True),
+        codec=options.method,
+        preset=f"{options.iterations}-iterations" if options.iterations else options.preset,
+        seed=options.seed,
+    )
+    if runs:
+        print(summary(runs))
+        if options.json:
+            write_atomically(options.json, json.dumps(to_compressai_json(runs), indent=1).encode())
+        if options.plot:
+            plot([mean_curve(options.method, runs)], Path(options.plot), f"{len(images)} pictures")
+    if failures:
+        raise ValueError(f"{len(failures)} of {len(images) * len(points)} runs failed; another call tries them again")
+
+
+def pictures_in(names: Iterable[str | Path]) -> list[Path]:
+    """Files as they are, and the pictures in folders."""
+    found: list[Path] = []
+    for path in map(Path, names):
+        inside = sorted(each for each in path.iterdir() if each.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
+        if not inside or not path.exists():
+            raise ValueError(f"{path}: wanted a picture or a folder of pictures, found none")
+        found += inside
+    return found
+
+
+def check_folders(*files: str | None) -> None:
+    """Before long work."""
+    if missing := [file for file in files if file and not Path(file).parent.is_dir()]:
+        raise ValueError(f"wanted an output in a folder that is there, got {missing[0]}")
+
+
+def encoder(options: argparse.Namespace) -> "Encode":
+    """What encodes a picture at a lambda, without its metadata: those of other codecs' files are not counted either."""
+    from .encode import encode_picture
+    from .goal import Goal
+    from .pictures import PictureError, read_picture
+    from .progress import shown
+
+    shared = {name: getattr(options, name) for name in ("method", "preset", "iterations", "device", "threads", "seed")}
+
+    def encode(path: Path, lmbda: float) -> tuple[bytes, dict[str, int]]:
+        picture = read_picture(path)
+        if picture.pixels.dtype != np.uint8 or picture.pixels.shape[2] in (2, 4):
+            raise PictureError("wanted 8 bits a sample and no alpha: PSNR is that of 8-bit RGB")
+        with shown(quiet=False) as watch:
+            result = encode_picture(replace(picture, metadata=Metadata()), goal=Goal.of(lmbda), watch=watch, **shared)
+        if result.interrupted:  # what there is by then is no measurement
+            raise KeyboardInterrupt
+        return result.data, {"iterations": result.iterations, "networks_bytes": result.networks_bytes}
+
+    return encode
+
+
+def decoder(threads: int) -> "Decode":
+    def decode_rgb(path: Path) -> np.ndarray:
+        pixels = decode(path, threads)
+        return pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
+
+    return decode_rgb
+
+
+def summary(runs: Sequence["Run"]) -> str:
+    """A line a point, over the pictures that every point has."""
+    from .compare import table
+    from .curves import points_in_common, psnr_of_mean_mse
+
+    rows = [("lambda", "pictures", "bpp", MEAN_PSNR, MEAN_MSE, "encode s", "decode ms")]
+    for point in points_in_common(runs):
+        rate, psnrs = fmean(run.bpp for run in point), [run.psnr for run in point]
+        quality = f"{fmean(psnrs):.2f}", f"{psnr_of_mean_mse(psnrs):.2f}"
+        times = f"{fmean(run.encode_s for run in point):.1f}", f"{fmean(run.decode_ms for run in point):.1f}"
+        rows.append((f"{point[0].lmbda:g}", f"{len(point)}", f"{rate:.4f}", *quality, *times))
+    return table(rows)
