@@ -80,7 +80,7 @@ def add_encode(commands: Any) -> None:
     encode.add_argument("input", metavar="IN", help="a picture: PNG, JPEG, WebP, AVIF, TIFF, PPM ...")
     encode.add_argument("output", metavar="OUT.inr")
     encode.add_argument("--method", default="pyramid", help="see `inrc methods` (default pyramid)")
-    encode.add_argument("--preset", default="medium", help="draft, fast, medium, slow or placebo (default medium)")
+    encode.add_argument("--preset", default="fast", help="draft, fast, medium, slow or placebo (default fast)")
     goal = encode.add_mutually_exclusive_group()
     goal.add_argument("--lmbda", type=float, metavar="X", help="weight of bpp beside the MSE of [0, 1] pixels (0.001)")
     goal.add_argument("--bpp", type=float, metavar="X", help="bits per pixel of the file")

@@ -24,7 +24,7 @@ from .goal import Goal, moved, secant
 from .memory import keep_freed_memory
 from .pictures import Picture, from_array, read_picture
 
-PRESETS = {"draft": 150, "fast": 800, "medium": 5_000, "slow": 20_000, "placebo": 60_000}  # iterations
+PRESETS = {"draft": 150, "fast": 800, "medium": 10_000, "slow": 30_000, "placebo": 100_000}  # iterations
 CORRECTIONS = 6  # short refits towards a rate or a PSNR
 CORRECTION_SHARE = 0.15  # of the iterations
 CORRECTION_START = 0.75  # of the recipe
@@ -83,7 +83,7 @@ def encode_picture(
     picture: Picture,
     method: str = "pyramid",
     goal: Goal = Goal("lmbda", 1e-3),
-    preset: str = "medium",
+    preset: str = "fast",
     iterations: int | None = None,
     seconds: float | None = None,
     device: str = "auto",

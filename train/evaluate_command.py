@@ -30,7 +30,7 @@ def add_evaluate(commands: Any) -> None:
     evaluate.add_argument("images", nargs="+", metavar="IMAGES", help="files and folders; measured as 8-bit RGB")
     evaluate.add_argument("-o", "--output", required=True, metavar="runs.tsv", help="a row per picture and lambda")
     evaluate.add_argument("--method", default="pyramid", help="see `inrc methods` (default pyramid)")
-    evaluate.add_argument("--preset", default="medium", help="draft, fast, medium, slow or placebo (default medium)")
+    evaluate.add_argument("--preset", default="fast", help="draft, fast, medium, slow or placebo (default fast)")
     evaluate.add_argument("--iterations", type=int, metavar="N", help="instead of the preset's")
     evaluate.add_argument("--lmbda", type=float, nargs="+", default=LAMBDAS, metavar="X", help=f"default {LAMBDAS}")
     evaluate.add_argument("--seed", type=int, default=0, metavar="N")
