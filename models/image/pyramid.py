@@ -41,7 +41,7 @@ class Size:
 
 
 # Sizes by the bytes of the file, up to which each is the best bargain: they cost about 0.4, 0.8, 1.1 and 1.3 kB themselves.
-SIZES = ((2_500, Size(6, 2, 8)), (7_000, Size(10, 4, 16)), (16_000, Size(14, 6, 16)), (float("inf"), Size(14, 6, 32)))
+SIZES = ((2_500, Size(6, 2, 8)), (12_000, Size(10, 4, 16)), (25_000, Size(14, 6, 16)), (float("inf"), Size(14, 6, 32)))
 
 
 def levels_of(signal: Signal) -> int:

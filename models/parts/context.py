@@ -46,8 +46,8 @@ class _Rate(Function):
     """Bits of the latents on a canvas."""
 
     @staticmethod
-    def forward(ctx, latents, features, mask, offsets, piece, w1, b1, w2, b2, w3, b3, skip):
-        needs, width, near = latents.requires_grad or w1.requires_grad, w2.shape[0], latents.clamp(-LIMIT, LIMIT)
+    def forward(ctx, needs, latents, features, mask, offsets, piece, w1, b1, w2, b2, w3, b3, skip):
+        width, near = w2.shape[0], latents.clamp(-LIMIT, LIMIT)
         first, second = torch.cat([w1, skip], 1), w2 + torch.eye(width, device=w2.device)
         grads = [torch.zeros_like(x) for x in (latents, features, first, b1, w2, b2, w3, b3)]
         g_latents, g_features, g_first, g_b1, g_w2, g_b2, g_w3, g_b3 = grads
@@ -93,7 +93,7 @@ class _Rate(Function):
     def backward(ctx, grad):  # pyright: ignore[reportIncompatibleMethodOverride]
         g_latents, g_features, g_first, g_b1, g_w2, g_b2, g_w3, g_b3 = (g * grad for g in ctx.saved_tensors)
         g_w1, g_skip = g_first[:, : ctx.width], g_first[:, ctx.width :]
-        return g_latents, g_features, None, None, None, g_w1, g_b1, g_w2, g_b2, g_w3, g_b3, g_skip
+        return None, g_latents, g_features, None, None, None, g_w1, g_b1, g_w2, g_b2, g_w3, g_b3, g_skip
 
 
 def _relu_backward(grad: Tensor, output: Tensor) -> Tensor:
@@ -108,14 +108,9 @@ def latent_bits(latents: Tensor, canvas: Canvas, levels: int, mask: Tensor, tens
     features = inter_features(latents, canvas, levels, tensors)
     piece = PIECE if latents.device.type == "cpu" else latents.numel()
     names = ("first.weight", "first.bias", "second.weight", "second.bias", "last.weight", "last.bias", "skip.weight")
-    return _Rate.apply(
-        latents.reshape(-1),
-        features.flatten(1),
-        mask.reshape(-1),
-        offsets,
-        piece,
-        *(tensors[f"context.{n}"] for n in names),
-    )  # pyright: ignore[reportReturnType]
+    weights = [tensors[f"context.{name}"] for name in names]
+    needs = torch.is_grad_enabled() and any(t.requires_grad for t in (latents, features, *weights))
+    return _Rate.apply(needs, latents.reshape(-1), features.flatten(1), mask.reshape(-1), offsets, piece, *weights)  # pyright: ignore[reportReturnType]
 
 
 def inter_features(latents: Tensor, canvas: Canvas, levels: int, tensors: dict[str, Tensor]) -> Tensor:
