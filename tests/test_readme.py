@@ -70,9 +70,8 @@ def test_use_it(tmp_path, monkeypatch, capsys):
 
 
 def test_the_table_has_every_command():
-    """But the demo, which is for `make demo`."""
     named = [name for command, _ in ROWS for name in re.findall(r"`inrc (\w+)", command)]
-    assert sorted(named) == sorted(subcommands().keys() - {"demo"})
+    assert sorted(named) == sorted(subcommands().keys())
 
 
 def test_the_table_has_no_other_option():

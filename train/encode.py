@@ -27,6 +27,7 @@ from .pictures import Picture, from_array, read_picture
 PRESETS = {"draft": 150, "fast": 800, "medium": 10_000, "slow": 30_000, "placebo": 100_000}  # iterations
 CORRECTIONS = 6  # short refits towards a rate or a PSNR
 CORRECTION_SHARE = 0.15  # of the iterations
+FEWEST_CORRECTION = 40  # iterations
 CORRECTION_START = 0.75  # of the recipe
 MAIN_SHARE = 0.6  # of a budget in seconds, where corrections may follow
 STEERED = (0.1, 0.8)  # the part of a fit in which lambda follows the goal
@@ -239,7 +240,7 @@ class Encoding:
     def correct(self, budget: Budget, end: float | None) -> None:
         """Short refits with other lambdas until the goal is met, or `end` (of `time.monotonic`) is near."""
         tries = [(math.log(self.fit.lmbda), self._error())]
-        spare = Budget(max(10, int(budget.iterations * CORRECTION_SHARE)), reserve=budget.reserve)
+        spare = Budget(max(FEWEST_CORRECTION, int(budget.iterations * CORRECTION_SHARE)), reserve=budget.reserve)
         while not self.met() and len(tries) <= CORRECTIONS:
             if end is not None:
                 now = time.monotonic()

@@ -18,6 +18,7 @@ from inrcodec.train.pictures import from_array
 
 SIDE = 96
 LMBDAS = (0.02, 0.002, 0.0002)
+A_LITTLE = 0.1  # bits a pixel
 
 
 def pictures() -> dict[str, np.ndarray]:
@@ -66,16 +67,13 @@ def pictures() -> dict[str, np.ndarray]:
     return {name: np.rint(255 * picture).astype(np.uint8) for name, picture in made.items()}
 
 
-def is_collapsed(original: np.ndarray, decoded: np.ndarray, lmbda: float, bpp: float) -> bool:
-    """Nearly one colour, although the original is not, and although structure would have been the better bargain.
+def is_collapsed(original: np.ndarray, decoded: np.ndarray, lmbda: float) -> bool:
+    """Nearly one colour, although the original has structure that is worth its bits.
 
-    Noise has no structure to keep: flat is a collapse only where the file's J is worse than that of no bits at all.
+    Noise has none, and a variance below what A_LITTLE bits a pixel cost at this lambda is better left out.
     """
-    scaled = original / 255.0
-    cost = np.mean((scaled - decoded / 255.0) ** 2) + lmbda * bpp
-    flat_cost = np.mean((scaled - scaled.mean((0, 1))) ** 2)
-    flat = decoded.std() < 0.1 * original.std()
-    return bool(flat and (cost > flat_cost or not is_noise(original)))
+    worth_it = (original / 255.0).var((0, 1)).mean() > lmbda * A_LITTLE
+    return bool(decoded.std() < 0.1 * original.std() and worth_it and not is_noise(original))
 
 
 def is_noise(picture: np.ndarray) -> bool:
@@ -96,7 +94,7 @@ def main() -> None:
         for lmbda in LMBDAS:
             result = encode_picture(from_array(picture), goal=Goal("lmbda", lmbda), iterations=options.iterations)
             decoded = decode(result.data)
-            bad += is_collapsed(picture, decoded, lmbda, result.bpp)
+            bad += is_collapsed(picture, decoded, lmbda)
             cells.append(f"{result.bpp:.3f} {result.psnr:.2f}")
         total += bad
         lines.append((name, *cells, str(bad)))
