@@ -20,12 +20,12 @@ from ..runtime.decoder import decode
 from ..runtime.pixels import PixelError, write_atomically
 from ..runtime.syntax import COLOURS, Signal
 from .fit import CHECKS, Budget, Fit, Measure, run
-from .goal import Goal, moved, secant
+from .goal import Goal, moved
 from .memory import keep_freed_memory
 from .pictures import Picture, from_array, read_picture
 
 PRESETS = {"draft": 150, "fast": 800, "medium": 10_000, "slow": 30_000, "placebo": 100_000}  # iterations
-CORRECTIONS = 6  # short refits towards a rate or a PSNR
+CORRECTIONS = 8  # short refits towards a rate or a PSNR
 CORRECTION_SHARE = 0.15  # of the iterations
 FEWEST_CORRECTION = 40  # iterations
 CORRECTION_START = 0.75  # of the recipe
@@ -239,22 +239,24 @@ class Encoding:
 
     def correct(self, budget: Budget, end: float | None) -> None:
         """Short refits with other lambdas until the goal is met, or `end` (of `time.monotonic`) is near."""
-        tries = [(math.log(self.fit.lmbda), self._error())]
+        error = self._error()
         spare = Budget(max(FEWEST_CORRECTION, int(budget.iterations * CORRECTION_SHARE)), reserve=budget.reserve)
-        while not self.met() and len(tries) <= CORRECTIONS:
+        for _ in range(CORRECTIONS):
+            if self.met():
+                return
             if end is not None:
                 now = time.monotonic()
                 spare.deadline = now + (end - now) / 2
                 if spare.deadline - now < 2 * budget.reserve:
                     return
             self.fit.begin(self.fit.inr)
-            self.fit.lmbda = moved(1.0, secant(tries))
+            self.fit.lmbda = moved(self.fit.lmbda, error)
             for i, done, _ in run(self.fit, self.recipe, spare, after=CORRECTION_START):
                 self.iteration += 1
                 if i % 20 == 0:
                     self.watch(Progress("correct", done, self.iteration, self.fit.lmbda, math.nan, math.nan))
             self.fit.measure()
-            tries.append((math.log(self.fit.lmbda), self.finish()))
+            error = self.finish()
 
     def met(self) -> bool:
         assert self.written

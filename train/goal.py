@@ -6,7 +6,7 @@ from dataclasses import dataclass
 LMBDA_MIN, LMBDA_MAX = 1e-7, 10.0
 RATE_TOLERANCE = 0.02  # relative
 PSNR_TOLERANCE = 0.05  # dB
-# How log lambda answers to log rate, and to PSNR in dB: the usual slopes of photographs, a start for the secant.
+# How log lambda answers to log rate, and to PSNR in dB: the usual slopes of photographs.
 PER_LOG_RATE, PER_DB = 1.5, -0.33
 
 
@@ -73,16 +73,3 @@ def _bounded(lmbda: float) -> float:
 def moved(lmbda: float, error: float) -> float:
     """lambda after a move of its logarithm, within bounds."""
     return _bounded(lmbda * math.exp(error))
-
-
-def secant(tries: list[tuple[float, float]]) -> float:
-    """The next log lambda from (log lambda, error) of tries so far: regula falsi once they bracket zero, else a step."""
-    (x, error) = tries[-1]
-    below = [t for t in tries if t[1] > 0]  # too many bytes: lambda too low
-    above = [t for t in tries if t[1] < 0]
-    if not below or not above:
-        return x + error * (1.5 if len(tries) > 1 else 1.0)
-    (x0, e0), (x1, e1) = max(below), min(above)
-    if x0 >= x1:  # noise of the fits: the nearest two of either side
-        (x0, e0), (x1, e1) = min(below, key=lambda t: t[1]), max(above, key=lambda t: t[1])
-    return x0 + (x1 - x0) * e0 / (e0 - e1)

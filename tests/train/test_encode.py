@@ -11,7 +11,7 @@ from inrcodec.models import METHODS
 from inrcodec.runtime.decoder import decode
 from inrcodec.runtime.syntax import Signal
 from inrcodec.train.encode import EncodeError, encode, encode_picture
-from inrcodec.train.goal import Goal, GoalError, secant
+from inrcodec.train.goal import Goal, GoalError
 from inrcodec.train.metrics import psnr
 from inrcodec.train.pictures import from_array
 
@@ -121,15 +121,6 @@ def test_bad_options_are_refused_by_name(options, wanted):
 def test_bad_goals_are_refused(options):
     with pytest.raises(GoalError):
         Goal.of(**{"nbytes" if k == "bytes" else k: v for k, v in options.items()})
-
-
-def test_secant_finds_a_root():
-    """Of a rate that falls with lambda as a power."""
-    x, tries = 0.0, []
-    for _ in range(5):
-        tries.append((x, 1.5 * (1.0 - 0.9 * x)))
-        x = secant(tries)
-    assert abs(1.0 - 0.9 * x) < 0.02
 
 
 def test_metadata_travels():
