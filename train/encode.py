@@ -26,11 +26,13 @@ from .pictures import Picture, from_array, read_picture
 
 PRESETS = {"draft": 150, "fast": 800, "medium": 10_000, "slow": 30_000, "placebo": 100_000}  # iterations
 CORRECTIONS = 8  # short refits towards a rate or a PSNR
+CORRECTION_GAIN = 2.0  # at first: a short refit answers to lambda about half as much as a whole fit
 CORRECTION_SHARE = 0.15  # of the iterations
 FEWEST_CORRECTION = 40  # iterations
 CORRECTION_START = 0.75  # of the recipe
 MAIN_SHARE = 0.6  # of a budget in seconds, where corrections may follow
-STEERED = (0.1, 0.8)  # the part of a fit in which lambda follows the goal
+STEERED = (0.3, 0.85)  # the part of a fit in which lambda follows the goal: before, rate and PSNR say little of the end
+STEERING = 0.1  # of the error, at each check: more winds lambda up while the fit is still catching up
 WARMUP_EXCESS = 0.7  # of the latents that a start spends, what is left in the end
 FEWEST_WARMUP = 20  # iterations under which a start says nothing
 FINISH_STEPS, FINISH_SECONDS = 40, 2.5e-6  # what writing costs: in steps, and in seconds a pixel
@@ -211,7 +213,7 @@ class Encoding:
         parameters = sum(tensor.numel() for tensor in self.fit.inr.tensors.values())
         nbytes = (measure.bpp * self.signal.pixels + PARAMETER_BITS * parameters) / 8
         if STEERED[0] < done < STEERED[1] and (error := self.goal.error(nbytes, self.signal.pixels, measure.psnr)):
-            self.fit.lmbda = moved(self.fit.lmbda, error / 2)
+            self.fit.lmbda = moved(self.fit.lmbda, STEERING * max(-1.0, min(1.0, error)))
             self.fit.forget()
         return Progress(stage, done, self.iteration, self.fit.lmbda, 8 * nbytes / self.signal.pixels, measure.psnr)
 
@@ -239,7 +241,7 @@ class Encoding:
 
     def correct(self, budget: Budget, end: float | None) -> None:
         """Short refits with other lambdas until the goal is met, or `end` (of `time.monotonic`) is near."""
-        error = self._error()
+        error, gain = self._error(), CORRECTION_GAIN
         spare = Budget(max(FEWEST_CORRECTION, int(budget.iterations * CORRECTION_SHARE)), reserve=budget.reserve)
         for _ in range(CORRECTIONS):
             if self.met():
@@ -250,13 +252,14 @@ class Encoding:
                 if spare.deadline - now < 2 * budget.reserve:
                     return
             self.fit.begin(self.fit.inr)
-            self.fit.lmbda = moved(self.fit.lmbda, error)
+            self.fit.lmbda = moved(self.fit.lmbda, gain * error)
             for i, done, _ in run(self.fit, self.recipe, spare, after=CORRECTION_START):
                 self.iteration += 1
                 if i % 20 == 0:
                     self.watch(Progress("correct", done, self.iteration, self.fit.lmbda, math.nan, math.nan))
             self.fit.measure()
-            error = self.finish()
+            last, error = error, self.finish()
+            gain *= 0.5 if last * error < 0 else 1.0  # overshot
 
     def met(self) -> bool:
         assert self.written
