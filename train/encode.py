@@ -26,7 +26,7 @@ from .pictures import Picture, from_array, read_picture
 
 PRESETS = {"draft": 150, "fast": 800, "medium": 10_000, "slow": 30_000, "placebo": 100_000}  # iterations
 CORRECTIONS = 8  # short refits towards a rate or a PSNR
-CORRECTION_GAIN = 2.0  # at first: a short refit answers to lambda about half as much as a whole fit
+CORRECTION_GAIN = 1.0  # of the error, halved whenever it changes its sign
 CORRECTION_SHARE = 0.15  # of the iterations
 FEWEST_CORRECTION = 40  # iterations
 CORRECTION_START = 0.75  # of the recipe
@@ -133,7 +133,7 @@ class Encoding:
         height, width, channels = picture.pixels.shape
         depth = 8 * picture.pixels.dtype.itemsize
         self.picture, self.method, self.goal, self.watch = picture, method, goal, watch
-        self.recipe = method.recipe(goal.first_lmbda())
+        self.recipe = method.recipe(goal.first_lmbda(height * width))
         self.signal = Signal(height, width, COLOURS[channels - 1], depth)
         target = torch.from_numpy(picture.pixels.astype(np.float32) / (2**depth - 1)).permute(2, 0, 1)
         self.target, self.seed = target.contiguous().to(device), seed
@@ -149,7 +149,7 @@ class Encoding:
     def start(self, candidate: int) -> Fit:
         """A fresh fit, each candidate from another seed."""
         seed = 1000 * candidate + self.seed
-        return Fit(self.architecture, self.target, self.goal.first_lmbda(), self.recipe, seed)
+        return Fit(self.architecture, self.target, self.goal.first_lmbda(self.signal.pixels), self.recipe, seed)
 
     def warm_up(self, budget: Budget) -> None:
         """Choose the networks' size by what a first start spends; of several starts, go on with the best."""

@@ -40,8 +40,10 @@ class Goal:
             raise GoalError(f"--lmbda: wanted {LMBDA_MIN} to {LMBDA_MAX}, got {value}")
         return cls(kind, value)
 
-    def first_lmbda(self) -> float:
-        """A guess from the mean of the Kodak pictures."""
+    def first_lmbda(self, pixels: int) -> float:
+        """A guess from the mean of the Kodak pictures, where lambda 0.001 is 0.5 bpp and 34.5 dB."""
+        if self.kind in ("bytes", "bpp"):
+            return _bounded(1e-3 * (0.5 * pixels / 8 / self.first_bytes(pixels)) ** (1 / 0.7))
         if self.kind == "psnr":
             return _bounded(math.exp(math.log(1e-3) + PER_DB * (self.value - 34.5)))
         return self.value if self.kind == "lmbda" else 1e-3
@@ -50,7 +52,7 @@ class Goal:
         """Of the file: as wanted, or a guess from the mean of the Kodak pictures."""
         if self.kind in ("bytes", "bpp"):
             return self.value if self.kind == "bytes" else self.value * pixels / 8
-        return 0.5 * (1e-3 / self.first_lmbda()) ** 0.7 * pixels / 8
+        return 0.5 * (1e-3 / self.first_lmbda(pixels)) ** 0.7 * pixels / 8
 
     def error(self, nbytes: float, pixels: int, psnr: float) -> float:
         """How far log lambda should move, by the usual slopes; 0 on target, positive to save bytes."""
