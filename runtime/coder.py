@@ -1,22 +1,17 @@
-"""The range coder (constriction: queue, 32-bit words, 64-bit state, 24-bit precision) behind two methods.
+"""What an entropy model codes with: two methods, the same for writing and for reading.
 
-`Encoder` and `Decoder` share one face: `symbols = coder.tabled(rows, symbols)` and `values = coder.uniform(sizes, values)`.
-The encoder writes what it is given, the decoder reads it, and both return it.
+`symbols = coder.tabled(rows, symbols)` and `values = coder.uniform(sizes, values)`: an encoder writes what it is given, a
+decoder reads it, and both return it. Encoder and decoder are constriction's (`range_coder`); two more decoders read the
+same streams: a kernel in C, several times faster (`native`), and one in Python for machines that have neither (`pure`).
 """
 
+import importlib.util
 from typing import Protocol
 
 import numpy as np
-from constriction import stream  # pyright: ignore[reportAttributeAccessIssue]
 
+from . import native
 from .tables import FREQUENCIES, PRECISION
-from .wire import BitstreamError
-
-# With `perfect=False`, constriction gives symbol k the frequency p_k + 1 when p are integers that sum to 2**24 - n.
-_TABLED = stream.model.Categorical(lazy=True, perfect=False)
-_UNIFORM = stream.model.Uniform()
-_PROBABILITIES = (FREQUENCIES - 1).astype(np.float64)
-WORD = 4  # bytes
 
 
 class Coder(Protocol):
@@ -33,55 +28,6 @@ class Coder(Protocol):
     def integer(self, size: int, value: int | None = None) -> int:
         """One integer 0 <= value < size."""
         ...
-
-
-class Encoder:
-    """Collects symbols; `finish` returns the bytes."""
-
-    def __init__(self) -> None:
-        self._coder = stream.queue.RangeEncoder()
-
-    def tabled(self, rows: np.ndarray, symbols: np.ndarray | None = None) -> np.ndarray:
-        assert symbols is not None
-        self._coder.encode(symbols.astype(np.int32), _TABLED, _PROBABILITIES.take(rows, axis=0))
-        return symbols
-
-    def uniform(self, sizes: np.ndarray, values: np.ndarray | None = None) -> np.ndarray:
-        assert values is not None
-        wide = sizes > 1  # a choice of one costs nothing, and constriction refuses it
-        self._coder.encode(values[wide].astype(np.int32), _UNIFORM, sizes[wide].astype(np.int32))
-        return values
-
-    def integer(self, size: int, value: int | None = None) -> int:
-        assert value is not None and 0 <= value < size, (value, size)
-        self.uniform(np.array([size]), np.array([value]))
-        return value
-
-    def finish(self) -> bytes:
-        """The stream; zero bytes at its end are implied."""
-        return self._coder.get_compressed().astype("<u4").tobytes().rstrip(b"\0")
-
-
-class Decoder:
-    """Reads symbols from `data`; past its end come zeros."""
-
-    def __init__(self, data: bytes) -> None:
-        words = np.frombuffer(data + bytes(-len(data) % WORD), "<u4").astype(np.uint32)
-        self._coder = stream.queue.RangeDecoder(words)
-
-    def tabled(self, rows: np.ndarray, symbols: np.ndarray | None = None) -> np.ndarray:
-        return self._coder.decode(_TABLED, _PROBABILITIES.take(rows, axis=0))
-
-    def uniform(self, sizes: np.ndarray, values: np.ndarray | None = None) -> np.ndarray:
-        wide = sizes > 1
-        result = np.zeros(len(sizes), np.int32)
-        result[wide] = self._coder.decode(_UNIFORM, sizes[wide].astype(np.int32))
-        return result
-
-    def integer(self, size: int, value: int | None = None) -> int:
-        if size > 1 << PRECISION:  # constriction would panic
-            raise BitstreamError(f"wanted a choice among at most {1 << PRECISION}, got {size}")
-        return int(self.uniform(np.array([size]))[0])
 
 
 class Meter:
@@ -104,3 +50,16 @@ class Meter:
         assert value is not None
         self.bits += float(np.log2(size))
         return value
+
+
+def decoder(data: bytes) -> Coder:
+    """The fastest that this machine has; all of them decode the same."""
+    if native.wanted():
+        return native.NativeDecoder(data)
+    if importlib.util.find_spec("constriction"):
+        from .range_coder import Decoder
+
+        return Decoder(data)
+    from .pure import PureDecoder
+
+    return PureDecoder(data)

@@ -16,6 +16,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from .coder import Coder
 from .entropy import code_laplace
+from .native import NativeDecoder, Network, Seen
 from .tables import FRACTIONS, SCALE_ZERO, SCALES, SCALES_PER_OCTAVE
 
 Array = np.ndarray
@@ -84,6 +85,18 @@ class ContextModel:
             (self.last * out).T.copy(),
         )
 
+    def kernel(self) -> Network:
+        """The same for `native`."""
+        return Network(
+            self.features,
+            NEIGHBOURS[: self.neighbours],
+            head=np.concatenate([self.first, self.skip], axis=1).T,
+            head_bias=np.concatenate([self.first_bias, self.last_bias]),
+            second=(self.second + (np.eye(len(self.second), dtype=np.int64) << WEIGHT_BITS)).T,
+            second_bias=self.second_bias,
+            last=self.last.T,
+        )
+
 
 @dataclass(frozen=True)
 class Layers:
@@ -109,44 +122,45 @@ def code_grids(
     finest first. `given`: in the coding order.
     """
     order, layers = [*hyper[::-1], *shapes[::-1]], model.layers()
+    kernel = model.kernel() if isinstance(coder, NativeDecoder) else None
     grids: list[Array] = []
     for i, shape in enumerate(order):
-        level = len(order) - 1 - i
-        base = None
-        if level < min(INTER_GRIDS, len(shapes) - 1):
-            base = _inter_base(model, layers, level, pyramid_stack(grids, shapes, hyper, level + 1))
         symbols = None if given is None else given[i]
-        if coder.integer(2, None if symbols is None else int(symbols.any())):
-            grids.append(code_grid(coder, layers, model.neighbours, shape, base, symbols))
-        else:
+        if not coder.integer(2, None if symbols is None else int(symbols.any())):
             grids.append(np.zeros(shape, np.int32))
+            continue
+        level = len(order) - 1 - i
+        fine = level < min(INTER_GRIDS, len(shapes) - 1)
+        seen = coarser_grids(grids, len(shapes), len(hyper), level) if fine else []
+        if isinstance(coder, NativeDecoder) and kernel and kernel.small:
+            inter = coder.inter(model.inter[level], shapes[level + 1], seen) if fine else None
+            grids.append(coder.grid(kernel, shape, slope(model.neighbours), inter))
+        else:
+            base = _inter_base(model, layers, level, shapes[level + 1], seen) if fine else None
+            grids.append(code_grid(coder, layers, model.neighbours, shape, base, symbols))
     return grids
 
 
-def pyramid_stack(grids: list[Array], shapes: list[tuple[int, int]], hyper: list[tuple[int, int]], level: int) -> Array:
-    """All grids of `level` and coarser, repeated up to its lattice: (grids, h, w), finest latent first.
-
-    `grids` in coding order; at one level the latent comes before the hyper-latent.
-    """
-    first_hyper = len(shapes) - len(hyper)
-    stack = np.zeros((0, 1, 1), np.int32)
-    for k in range(len(shapes) - 1, level - 1, -1):
-        h, w = shapes[k]
-        here = [grids[len(hyper) + len(shapes) - 1 - k]]
-        if k >= first_hyper:
-            here.append(grids[len(shapes) - 1 - k])
-        up = stack.repeat(2, axis=1).repeat(2, axis=2)[:, :h, :w] if len(stack) else np.zeros((0, h, w), np.int32)
-        stack = np.concatenate([np.stack(here), up])
-    return stack
+def coarser_grids(grids: list[Array], levels: int, hyper: int, level: int) -> Seen:
+    """Of `grids` in coding order those coarser than `level`, finest first, the latent before the hyper-latent, each with
+    the octaves between it and level + 1."""
+    seen: Seen = []
+    for k in range(level + 1, levels):
+        seen.append((grids[hyper + levels - 1 - k], k - level - 1))
+        if k >= levels - hyper:
+            seen.append((grids[levels - 1 - k], k - level - 1))
+    return seen
 
 
-def _inter_base(model: ContextModel, layers: Layers, level: int, stack: Array) -> Array:
-    """What the features of `stack` (grids, h, w) and the biases add to the head's sums: (width + 2, h, w)."""
+def _inter_base(model: ContextModel, layers: Layers, level: int, shape: tuple[int, int], seen: Seen) -> Array:
+    """What the features of the grids `seen` and the biases add to the head's sums: (width + 2, h, w)."""
     weights, bias = model.inter[level]
-    values = np.clip(stack, -LIMIT, LIMIT).reshape(len(stack), -1).astype(np.float64)
-    sums = weights.T * 2.0 ** (UNIT_BITS - WEIGHT_BITS) @ values + bias[:, None] * 2.0**-WEIGHT_BITS
+    values = np.empty((len(seen), *shape))
+    for value, (grid, octaves) in zip(values, seen):
+        value[:] = np.clip(grid, -LIMIT, LIMIT).repeat(1 << octaves, 0).repeat(1 << octaves, 1)[: shape[0], : shape[1]]
+    sums = weights.T * 2.0 ** (UNIT_BITS - WEIGHT_BITS) @ values.reshape(len(seen), -1) + bias[:, None] * 2.0**-WEIGHT_BITS
     features = np.clip(np.floor(sums), -LIMIT << UNIT_BITS, LIMIT << UNIT_BITS)
-    return (layers.head[:, model.neighbours :] @ features + layers.head_bias).reshape(-1, *stack.shape[1:])
+    return (layers.head[:, model.neighbours :] @ features + layers.head_bias).reshape(-1, *shape)
 
 
 def code_grid(

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .coder import Coder, Decoder, Encoder
+from .coder import Coder, decoder
 from .context import EXACT, LIMIT, SUM_BITS, UNIT_BITS, WEIGHT_BITS, ContextModel, code_grids
 from .entropy import EntropyModel, code_model
 from .profile import Manifest
@@ -124,6 +124,8 @@ def largest_sum(model: ContextModel) -> int:
 
 
 def write_segment(manifest: Manifest, signal: Signal, segment: Segment) -> bytes:
+    from .range_coder import Encoder  # constriction's: a machine that only decodes may do without
+
     coder = Encoder()
     code_segment(coder, manifest, signal, segment)
     return coder.finish()
@@ -132,7 +134,7 @@ def write_segment(manifest: Manifest, signal: Signal, segment: Segment) -> bytes
 def read_segment(manifest: Manifest, signal: Signal, payload: bytes) -> Segment:
     """Raises BitstreamError where the payload is no segment of this profile."""
     try:
-        return code_segment(Decoder(payload), manifest, signal)
+        return code_segment(decoder(payload), manifest, signal)
     except (BitstreamError, MemoryError):
         raise
     except Exception as error:  # the coder's, or of a manifest that the file itself brings

@@ -53,6 +53,7 @@ def _build() -> np.ndarray:
 
 
 FREQUENCIES = _build()  # (SCALES * FRACTIONS, ESCAPE + 1)
+CUMULATIVE = np.pad(FREQUENCIES.cumsum(1), ((0, 0), (1, 0))).astype(np.uint32)  # (SCALES * FRACTIONS, ESCAPE + 2)
 
 
 def row(scale: np.ndarray, fraction: np.ndarray) -> np.ndarray:

@@ -3,8 +3,14 @@
 import numpy as np
 import pytest
 
-from inrcodec.runtime.coder import Decoder, Encoder, Meter
+from inrcodec.runtime.coder import Meter
 from inrcodec.runtime.context import NEIGHBOURS, ContextModel, code_grids, slope
+from inrcodec.runtime.native import INPUTS_MAX, NativeDecoder, library
+from inrcodec.runtime.pure import PureDecoder
+from inrcodec.runtime.range_coder import Decoder, Encoder
+from inrcodec.runtime.wire import BitstreamError
+
+DECODERS = [Decoder, PureDecoder, NativeDecoder] if library() else [Decoder, PureDecoder]
 
 
 def random_model(neighbours: int, features: int, grids: list[int], seed: int = 0) -> ContextModel:
@@ -43,19 +49,44 @@ def test_round_trip(size, neighbours):
         np.rint(rng.laplace(0, 2.0 ** (k - 2), shape)).astype(np.int32)
         for k, shape in enumerate([*hyper[::-1], *shapes[::-1]])
     ]
+    assert_round_trip(model, shapes, hyper, grids)
+
+
+def assert_round_trip(model, shapes, hyper, grids):
+    """Every decoder reads what the encoder wrote."""
     encoder = Encoder()
     code_grids(encoder, model, shapes, hyper, grids)
-    for mine, theirs in zip(grids, code_grids(Decoder(encoder.finish()), model, shapes, hyper)):
-        np.testing.assert_array_equal(mine, theirs)
+    data = encoder.finish()
+    for decoder in DECODERS:
+        for mine, theirs in zip(grids, code_grids(decoder(data), model, shapes, hyper)):
+            np.testing.assert_array_equal(mine, theirs, str(decoder))
 
 
 def test_huge_symbols_come_back():
     shapes, hyper, seen = pyramid(9, 14)
     grids = [np.full(shape, 70_000 * (-1) ** k, np.int32) for k, shape in enumerate([*hyper[::-1], *shapes[::-1]])]
-    encoder = Encoder()
-    code_grids(encoder, random_model(14, 6, seen), shapes, hyper, grids)
-    for mine, theirs in zip(grids, code_grids(Decoder(encoder.finish()), random_model(14, 6, seen), shapes, hyper)):
-        np.testing.assert_array_equal(mine, theirs)
+    assert_round_trip(random_model(14, 6, seen), shapes, hyper, grids)
+
+
+def test_symbols_beyond_the_tables_come_back():
+    """A strip, where wavefronts are short and rows shorter; scales up to eight octaves above the tables'."""
+    shapes, hyper, seen = pyramid(700, 3)
+    rng = np.random.default_rng(2)
+    grids = [np.rint(rng.laplace(0, 3000, shape)).astype(np.int32) for shape in [*hyper[::-1], *shapes[::-1]]]
+    assert_round_trip(random_model(14, 6, seen, seed=3), shapes, hyper, grids)
+
+
+def test_networks_too_wide_for_the_kernel_are_numpys():
+    shapes, hyper, seen = pyramid(9, 14)
+    model = random_model(24, INPUTS_MAX, seen)
+    assert not model.kernel().small
+    assert_round_trip(model, shapes, hyper, [np.ones(shape, np.int32) for shape in [*hyper[::-1], *shapes[::-1]]])
+
+
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_no_decoder_takes_what_no_encoder_writes(decoder):
+    with pytest.raises((BitstreamError, AssertionError)):
+        decoder(b"\xff" * 8).tabled(np.zeros(4, np.int64))
 
 
 def test_empty_grids_are_nearly_free():

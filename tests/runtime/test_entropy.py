@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from inrcodec.runtime.coder import Decoder, Encoder
 from inrcodec.runtime.entropy import SYMBOL_MAX, Bits, EntropyModel, Laplace, Zeros, code_laplace, code_model
+from inrcodec.runtime.range_coder import Decoder, Encoder
 from inrcodec.runtime.tables import FREQUENCIES, PRECISION, SCALE_ZERO, SCALES_PER_OCTAVE
 
 

@@ -9,12 +9,13 @@ from contextlib import suppress
 import numpy as np
 import pytest
 
-from inrcodec.runtime.coder import Encoder, Meter
+from inrcodec.runtime.coder import Meter
 from inrcodec.runtime.context import ContextModel, code_grids
 from inrcodec.runtime.decoder import InrFile, decode
 from inrcodec.runtime.entropy import TAGS
 from inrcodec.runtime.pixels import Metadata
 from inrcodec.runtime.profile import Profile, bundle, standard
+from inrcodec.runtime.range_coder import Encoder
 from inrcodec.runtime.segment import EXPONENTS, code_segment
 from inrcodec.runtime.syntax import COLOURS, Header, Signal, read_file, write_file
 from inrcodec.runtime.wire import BitstreamError

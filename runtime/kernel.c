@@ -1,0 +1,290 @@
+/* The decoder's inner loops: range decoder, integer context network, wavefronts.
+
+Optional: NumPy does the same, slower, and every symbol is equal (`context.py` and `tables.py` say what is computed and
+why it is exact). C99 and the vector types of gcc and clang; no libraries, allocation or floats, so that it also becomes WebAssembly or part
+of an app. Integers wrap in uint32_t, which is defined; the sums themselves fit int32_t, which the caller has checked.
+*/
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(_WIN32)
+#define API __declspec(dllexport)
+void *PyInit__kernel(void) { return NULL; } /* the name that setuptools exports from a library there */
+#else
+#define API __attribute__((visibility("default")))
+#endif
+
+/* One library for all x86-64: the widest vectors that the machine has, chosen when it is loaded. */
+#if defined(__x86_64__) && defined(__gnu_linux__)
+#define WIDEST __attribute__((target_clones("arch=x86-64-v4", "avx2", "sse4.1", "default")))
+#else
+#define WIDEST
+#endif
+
+enum {
+    MARGIN = 4,
+    UNIT_BITS = 6,
+    WEIGHT_BITS = 8,
+    LIMIT = 64,
+    TOP = LIMIT << UNIT_BITS,
+    CENTRE_SHIFT = 10, /* sums are in 2^-14, a centre in 2^-4 */
+    CENTRE_MAX = LIMIT << 4,
+    SCALE_SHIFT = 11, /* a scale index in 2^-3 octaves */
+    SCALE_ZERO = 40,
+    SCALES = 64,
+    SCALES_PER_OCTAVE = 8,
+    SCALE_MAX = SCALES + 3 * SCALES_PER_OCTAVE - 1,
+    PRECISION = 24,
+    REACH = 31,
+    COLUMNS = 64, /* of a table row: REACH below, zero, REACH above, escape */
+    ESCAPE_BITS = 25,
+    INPUTS_MAX = 64, /* neighbours and features; as wide are the hidden layers */
+    LANES = 32,      /* latents of a wavefront that the network takes at once */
+    VECTORS = LANES / 8
+};
+
+typedef uint32_t Vector __attribute__((vector_size(32)));
+
+/* The state of constriction's `RangeDecoder` with 32-bit words and 64 bits of state; behind the data come zeros. */
+typedef struct {
+    const uint8_t *data;
+    size_t size, at;
+    uint64_t lower, range, point;
+} Coder;
+
+/* Weights in row-major order, one row per output: `head` is (width + 2, inputs), its last rows the linear path. */
+typedef struct {
+    const int32_t *head, *head_bias, *second, *second_bias, *last;
+    const int32_t *neighbours; /* (rows, columns) of each */
+    int32_t count, features, width;
+} Network;
+
+API void inrc_kernel_1(void) {} /* the version of these functions; `native.py` has the same */
+
+API size_t inrc_coder_size(void) { return sizeof(Coder); }
+
+static uint32_t next_word(Coder *coder) {
+    uint32_t word = 0;
+    for (int shift = 0; shift < 32; shift += 8)
+        if (coder->at < coder->size) word |= (uint32_t)coder->data[coder->at++] << shift;
+    return word;
+}
+
+API void inrc_begin(Coder *coder, const uint8_t *data, size_t size) {
+    *coder = (Coder){data, size, 0, 0, UINT64_MAX, 0};
+    coder->point = (uint64_t)next_word(coder) << 32;
+    coder->point |= next_word(coder);
+}
+
+/* Take the symbol whose frequencies are left ... left + width - 1 in units of `scale`. */
+static void take(Coder *coder, uint64_t scale, uint32_t left, uint32_t width) {
+    coder->lower += scale * left;
+    coder->range = scale * width;
+    if (coder->range >> 32 == 0) {
+        coder->lower <<= 32;
+        coder->range <<= 32;
+        coder->point = coder->point << 32 | next_word(coder);
+    }
+}
+
+/* A column of the table row whose cumulative frequencies these are, or -1 where the data are no stream. */
+static inline int tabled(Coder *coder, const uint32_t *cumulative) {
+    uint64_t scale = coder->range >> PRECISION, at = coder->point - coder->lower;
+    if (at >= scale << PRECISION) return -1;
+    int column = REACH;
+    while (at < scale * cumulative[column]) column--;
+    while (at >= scale * cumulative[column + 1]) column++;
+    take(coder, scale, cumulative[column], cumulative[column + 1] - cumulative[column]);
+    return column;
+}
+
+/* One of `size` equally likely values, or -1 where the data are no stream. */
+static int32_t uniform(Coder *coder, uint32_t size) {
+    if (size < 2) return 0;
+    uint64_t scale = coder->range >> PRECISION, quantile = (coder->point - coder->lower) / scale;
+    if (quantile >> PRECISION) return -1;
+    uint32_t each = (1u << PRECISION) / size, value = (uint32_t)quantile / each;
+    if (value >= size) value = size - 1; /* the last one has what is left */
+    take(coder, scale, value * each, value == size - 1 ? (1u << PRECISION) - value * each : each);
+    return (int32_t)value;
+}
+
+/* All functions that decode return 0, or -1 where the data are no stream. */
+API int inrc_tabled(Coder *coder, const uint32_t *table, const int32_t *rows, size_t n, int32_t *columns) {
+    for (size_t i = 0; i < n; i++)
+        if ((columns[i] = tabled(coder, table + (size_t)rows[i] * (COLUMNS + 1))) < 0) return -1;
+    return 0;
+}
+
+API int inrc_uniform(Coder *coder, const int32_t *sizes, size_t n, int32_t *values) {
+    for (size_t i = 0; i < n; i++)
+        if ((values[i] = uniform(coder, (uint32_t)sizes[i])) < 0) return -1;
+    return 0;
+}
+
+static inline int32_t clip(int64_t value, int32_t low, int32_t high) {
+    return (int32_t)(value < low ? low : value > high ? high : value);
+}
+
+static inline int32_t wrapped(uint32_t sum) { return (int32_t)sum; }
+
+/* ReLU in fixed point. */
+static inline int32_t relu(uint32_t sum) {
+    int32_t value = wrapped(sum);
+    value = value < 0 ? 0 : value;
+    value >>= WEIGHT_BITS;
+    return value > TOP ? TOP : value;
+}
+
+/* out[j][lane] = bias[j] + sum over k of weights[j][k] x[k][lane] */
+static inline void product(const int32_t *weights, const int32_t *bias, int outputs, int inputs,
+                           const int32_t *const *x, uint32_t (*out)[LANES]) {
+    for (int j = 0; j < outputs; j++, weights += inputs) {
+        Vector sums[VECTORS];
+        for (int v = 0; v < VECTORS; v++) sums[v] = (Vector){0} + (bias ? (uint32_t)bias[j] : 0);
+        for (int k = 0; k < inputs; k++) {
+            uint32_t weight = (uint32_t)weights[k];
+            for (int v = 0; v < VECTORS; v++) {
+                Vector values;
+                __builtin_memcpy(&values, x[k] + 8 * v, sizeof values);
+                sums[v] += weight * values;
+            }
+        }
+        __builtin_memcpy(out[j], sums, sizeof sums);
+    }
+}
+
+/* Centres in sixteenths and scale indices of LANES latents; x holds their inputs. */
+WIDEST static void predict(const Network *net, const int32_t *const *x, int32_t *centres, int32_t *scales) {
+    uint32_t head[INPUTS_MAX + 2][LANES], sums[INPUTS_MAX][LANES];
+    int32_t hidden[INPUTS_MAX][LANES];
+    const int32_t *layer[INPUTS_MAX];
+    int width = net->width;
+    product(net->head, net->head_bias, width + 2, net->count + net->features, x, head);
+    for (int j = 0; j < width; j++) {
+        layer[j] = hidden[j];
+        for (int i = 0; i < LANES; i++) hidden[j][i] = relu(head[j][i]);
+    }
+    product(net->second, net->second_bias, width, width, layer, sums);
+    for (int j = 0; j < width; j++)
+        for (int i = 0; i < LANES; i++) hidden[j][i] = relu(sums[j][i]);
+    product(net->last, NULL, 2, width, layer, sums);
+    for (int i = 0; i < LANES; i++) {
+        int64_t centre = wrapped(sums[0][i] + head[width][i]), scale = wrapped(sums[1][i] + head[width + 1][i]);
+        centres[i] = clip((centre + (1 << (CENTRE_SHIFT - 1))) >> CENTRE_SHIFT, -CENTRE_MAX, CENTRE_MAX);
+        scale += (int64_t)SCALE_ZERO << SCALE_SHIFT;
+        scales[i] = clip((scale + (1 << (SCALE_SHIFT - 1))) >> SCALE_SHIFT, 0, SCALE_MAX);
+    }
+}
+
+/* What the columns of a wavefront become where they are escapes: first all lengths in bits, then the bits below the leading. */
+static int code_escapes(Coder *coder, int32_t *residuals, int n) {
+    for (int i = 0; i < n; i++)
+        if (residuals[i] > REACH) {
+            int32_t length = uniform(coder, ESCAPE_BITS);
+            if (length < 0) return -1;
+            residuals[i] = REACH + 1 + length;
+        }
+    for (int i = 0; i < n; i++)
+        if (residuals[i] > REACH) {
+            int32_t leading = (int32_t)((1u << (residuals[i] - REACH - 1)) >> 1);
+            int32_t below = uniform(coder, (uint32_t)leading);
+            if (below < 0) return -1;
+            int32_t folded = leading + below, size = folded / 2 + REACH + 1;
+            residuals[i] = folded % 2 ? -size : size;
+        }
+    return 0;
+}
+
+static inline int octaves_beyond(int32_t scale) { /* by which a scale is shifted down to the tables' */
+    return scale < SCALES ? 0 : (scale - SCALES + SCALES_PER_OCTAVE) / SCALES_PER_OCTAVE;
+}
+
+/* n Laplace symbols, in place of their centres. */
+static int code_laplace(Coder *coder, const uint32_t *table, const int32_t *scales, int n, int32_t *centres,
+                        int32_t *residuals) {
+    int wide = 0, escaped = 0;
+    for (int i = 0; i < n; i++) {
+        int shift = octaves_beyond(scales[i]), fraction = shift ? 0 : centres[i] & 15;
+        int column = tabled(coder, table + ((scales[i] - SCALES_PER_OCTAVE * shift) * 16 + fraction) * (COLUMNS + 1));
+        if (column < 0) return -1;
+        residuals[i] = column - REACH;
+        wide |= shift;
+        escaped |= residuals[i] > REACH;
+    }
+    if (escaped && code_escapes(coder, residuals, n)) return -1;
+    for (int i = 0; i < n; i++) centres[i] = (centres[i] >> 4) + residuals[i];
+    for (int i = 0; wide && i < n; i++) {
+        int shift = octaves_beyond(scales[i]);
+        int32_t low = uniform(coder, 1u << shift);
+        if (low < 0) return -1;
+        centres[i] += residuals[i] * ((1 << shift) - 1) - (1 << shift) / 2 + low;
+    }
+    return 0;
+}
+
+static int32_t short_rows(int32_t height, int32_t width, int32_t slope) {
+    int32_t rows = (width + MARGIN) / slope + 1;
+    return rows < height + MARGIN ? rows : height + MARGIN;
+}
+
+/* How many zeros `inrc_grid` needs as scratch. */
+API size_t inrc_scratch(int32_t height, int32_t width, int32_t slope) {
+    size_t rows = (size_t)short_rows(height, width, slope), steps = (size_t)slope * (height - 1) + width;
+    return (steps + 2 * (slope + 1) * MARGIN) * rows + height + LANES + 3 * (rows + LANES);
+}
+
+/* One grid (height, width) of latents, by wavefronts slope * r + c, in the skewed layout of `context.code_grid`.
+   `inter` is (height / 2, width / 2, features), rounded up, or NULL where features are zero. */
+API int inrc_grid(Coder *coder, const uint32_t *table, const Network *net, int32_t height, int32_t width, int32_t slope,
+                  const int32_t *inter, int32_t *scratch, int32_t *grid) {
+    int32_t rows = short_rows(height, width, slope), steps = slope * (height - 1) + width, top = (slope + 1) * MARGIN;
+    int32_t *inputs = scratch + 3 * (rows + LANES), features[INPUTS_MAX][LANES] = {{0}};
+    int32_t *centres = scratch, *scales = centres + rows + LANES, *residuals = scales + rows + LANES;
+    ptrdiff_t offsets[INPUTS_MAX];
+    const int32_t *x[INPUTS_MAX];
+    for (int k = 0; k < net->count; k++) {
+        int32_t dy = net->neighbours[2 * k], dx = net->neighbours[2 * k + 1];
+        offsets[k] = (ptrdiff_t)(slope * dy + dx) * rows + dy;
+    }
+    for (int k = 0; k < net->features; k++) x[net->count + k] = features[k];
+    for (int32_t t = 0; t < steps; t++) {
+        int32_t first = t < width ? 0 : (t - width) / slope + 1;
+        int32_t last = t / slope < height - 1 ? t / slope : height - 1, n = last + 1 - first;
+        int32_t *here = inputs + ((size_t)top + t) * rows + MARGIN + first;
+        for (int32_t i = 0; i < n; i += LANES) {
+            for (int k = 0; k < net->count; k++) x[k] = here + i + offsets[k];
+            for (int32_t j = i; inter && j < n && j < i + LANES; j++) {
+                int32_t r = first + j, c = t - slope * r;
+                const int32_t *parent = inter + ((size_t)(r / 2) * ((width + 1) / 2) + c / 2) * net->features;
+                for (int k = 0; k < net->features; k++) features[k][j - i] = parent[k];
+            }
+            predict(net, x, centres + i, scales + i);
+        }
+        if (code_laplace(coder, table, scales, n, centres, residuals)) return -1;
+        for (int32_t i = 0; i < n; i++) {
+            int32_t r = first + i;
+            grid[(size_t)r * width + t - slope * r] = centres[i];
+            here[i] = clip(centres[i], -LIMIT, LIMIT) * (1 << UNIT_BITS);
+        }
+    }
+    return 0;
+}
+
+/* Inter-grid features (height, width, features) of `count` decoded grids, each of `sizes` (rows, columns) and repeated
+   2^shift times. `weights` are (features, count). */
+API void inrc_inter(const int32_t *weights, const int32_t *bias, int32_t count, int32_t features, int32_t height,
+                    int32_t width, const int32_t *const *grids, const int32_t *sizes, const int32_t *shifts, int32_t *out) {
+    for (int32_t r = 0; r < height; r++)
+        for (int32_t c = 0; c < width; c++) {
+            int32_t values[INPUTS_MAX];
+            for (int g = 0; g < count; g++)
+                values[g] = clip(grids[g][(size_t)(r >> shifts[g]) * sizes[2 * g + 1] + (c >> shifts[g])], -LIMIT, LIMIT);
+            for (int f = 0; f < features; f++) {
+                int64_t sum = bias[f];
+                for (int g = 0; g < count; g++) sum += (int64_t)weights[f * count + g] * values[g] * (1 << UNIT_BITS);
+                *out++ = clip(sum >> WEIGHT_BITS, -TOP, TOP);
+            }
+        }
+}
