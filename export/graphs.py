@@ -56,12 +56,12 @@ def to_onnx(graph: Graph, manifest: Manifest | None = None) -> bytes:
 
 
 def pyramid_profile(levels: int) -> Profile:
-    upsampling, synthesis = pyramid.graphs(levels)
+    upsampling, synthesis = pyramid.graphs()
     return Profile((to_onnx(upsampling, pyramid.manifest(levels)), to_onnx(synthesis)))
 
 
 def write_standard_profiles(folder: Path = FOLDER) -> None:
-    """NAME.txt lists a profile's graphs; the synthesis is one file for all."""
+    """NAME.txt lists a profile's graphs; they differ in their manifests alone, and the synthesis is one file for all."""
     folder.mkdir(exist_ok=True)
     for levels in (7, 8, 9):
         upsampling, synthesis = pyramid_profile(levels).graphs

@@ -4,17 +4,19 @@ Both hold the tensors as they are after entropy decoding, so they are many times
 """
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from ..runtime.decoder import InrFile, graph_tensors
-from ..runtime.profile import session
+from ..runtime.decoder import InrFile
+from ..runtime.profile import Profile, session
 from ..runtime.syntax import Signal
+from ..runtime.synthesis import network_tensors
 
-LINK = "features"  # the name under which each graph takes the output of the one before
+LINK = "features"  # the name under which each graph takes the output of the run before
 PIXELS = "pixels"
 MODEL_MAX = 2**31 - 1  # bytes; protobuf's limit
 INTEGERS = (np.int8, np.int16, np.int32)
@@ -24,17 +26,55 @@ class StandaloneError(ValueError):
     """A picture that does not fit into one ONNX model; says what was wanted and what came."""
 
 
+@dataclass(frozen=True)
+class Run:
+    """One run of a graph: what each of its inputs takes and what its output is called, among tensors and earlier outputs."""
+
+    graph: int
+    inputs: dict[str, str]
+    output: str
+
+
+def runs(profile: Profile, tensors: dict[str, np.ndarray]) -> list[Run]:
+    """How the graphs make the picture of `tensors`, in order; what `runtime.synthesis` does window by window."""
+    plan: list[Run] = []
+    levels = sum(name.startswith("latents.") for name in tensors)
+    last = f"latents.{levels - 1}"
+    for level in range(levels - 2, -1, -1):
+        plan.append(Run(0, {LINK: last, "finer": f"latents.{level}", "kernel": f"kernel.{level}"}, f"stack.{level}"))
+        last = plan[-1].output
+    for k in range(1 if levels else 0, len(profile.graphs)):
+        names = [node.name for node in session(profile.graphs[k], 1).get_inputs()]
+        plan.append(Run(k, {name: last if name == LINK else name for name in names}, f"output.{k}"))
+        last = plan[-1].output
+    return plan
+
+
+def export_tensors(file: InrFile) -> dict[str, np.ndarray]:
+    """float32 by name: network tensors, kernel.k (rows of upsampling.kernels) and latents.k (1, 1, h, w), finest first."""
+    segment, levels = file.segment(), file.profile.manifest.levels
+    tensors = network_tensors(segment)
+    for level, kernel in enumerate(tensors.pop("upsampling.kernels", ())):
+        tensors[f"kernel.{level}"] = kernel
+    for level in range(levels):  # the hyper-latents come first and make no picture
+        tensors[f"latents.{level}"] = segment.grids[-1 - level][None, None].astype(np.float32)
+    return tensors
+
+
 def standalone(file: InrFile) -> bytes:
     """An ONNX model whose only output, `pixels` (height, width, channels), is the picture in uint8 or uint16.
 
-    It needs no inputs. Its tensors are initializers; one, the last of the first graph's, is an optional input too, of
-    which ONNX Runtime warns: were all constant, it would decode while it loads, and keep every intermediate.
+    It needs no inputs. Its tensors are initializers; one of the first run's is an optional input too, of which ONNX Runtime
+    warns: were all constant, it would decode while it loads, and keep every intermediate.
     """
-    model = merged([onnx.load_from_string(graph) for graph in file.profile.graphs])
-    tensors, inputs = graph_tensors(file.segment()), list(model.graph.input)
+    tensors = export_tensors(file)
+    plan = runs(file.profile, tensors)
+    model = merged([onnx.load_from_string(graph) for graph in file.profile.graphs], plan)
+    inputs = list(model.graph.input)
     optional = [node.name for node in inputs if node.name.startswith("0/")][-1]
     del model.graph.input[:]
-    casts = [give(model.graph, node.name, tensors[_name(node.name)], node.name == optional) for node in inputs]
+    taken = {f"{k}/{name}": source for k, run in enumerate(plan) for name, source in run.inputs.items()}
+    casts = [give(model.graph, node.name, taken[node.name], tensors, node.name == optional) for node in inputs]
     nodes = [*(cast for cast in casts if cast), *model.graph.node, *pixel_nodes(model.graph, file.header.signal)]
     del model.graph.node[:]
     model.graph.node.extend(nodes)
@@ -44,25 +84,23 @@ def standalone(file: InrFile) -> bytes:
     return model.SerializeToString(deterministic=True)
 
 
-def merged(models: list[onnx.ModelProto]) -> onnx.ModelProto:
-    """The graphs in a row; every name of the k-th gets the prefix "k/", so that an input is "k/tensor's name"."""
-    whole = onnx.compose.add_prefix(models[0], "0/")
-    for k, model in enumerate(models[1:], 1):
+def merged(models: list[onnx.ModelProto], plan: list[Run]) -> onnx.ModelProto:
+    """The runs in a row; every name of the k-th run gets the prefix "k/"."""
+    whole = onnx.compose.add_prefix(models[plan[0].graph], "0/")
+    for k, run in enumerate(plan[1:], 1):
         link = whole.graph.output[0].name, f"{k}/{LINK}"
-        whole = onnx.compose.merge_models(whole, onnx.compose.add_prefix(model, f"{k}/"), io_map=[link])
+        whole = onnx.compose.merge_models(whole, onnx.compose.add_prefix(models[run.graph], f"{k}/"), io_map=[link])
     del whole.metadata_props[:]
     whole.producer_name = "inrcodec"
     return whole
 
 
-def _name(prefixed: str) -> str:
-    return prefixed.partition("/")[2]
-
-
-def give(graph: onnx.GraphProto, name: str, values: np.ndarray, optional: bool) -> onnx.NodeProto | None:
-    """Make `values` the tensor `name`: as they are, or latents as small integers and the cast that widens them."""
-    stored, cast = name, None
-    if _name(name).startswith("latents."):
+def give(
+    graph: onnx.GraphProto, name: str, source: str, tensors: dict[str, np.ndarray], optional: bool
+) -> onnx.NodeProto | None:
+    """Make tensor `source` the value `name`: as it is, or latents as small integers and the cast that widens them."""
+    stored, cast, values = name, None, tensors[source]
+    if source.startswith("latents."):
         stored, largest = f"{name}/integers", np.abs(values).max(initial=0)
         values = values.astype(next(kind for kind in INTEGERS if largest <= np.iinfo(kind).max))
         cast = helper.make_node("Cast", [stored], [name], to=TensorProto.FLOAT)
@@ -96,35 +134,30 @@ def unpacked(file: InrFile) -> dict[str, bytes]:
 
     The manifest says how to run them; nothing but a JSON reader and ONNX Runtime is needed.
     """
-    graphs = [(_graph_facts(graph, k), graph) for k, graph in enumerate(file.profile.graphs)]
-    taken = {name for facts, _ in graphs for name in facts["inputs"]}
-    tensors = {name: values for name, values in graph_tensors(file.segment()).items() if name in taken}
+    tensors = export_tensors(file)
+    plan = runs(file.profile, tensors)
+    taken = {name for run in plan for name in run.inputs.values()}
+    tensors = {name: values for name, values in tensors.items() if name in taken}
     metadata = {f"metadata.{name}": value for name, value in vars(file.metadata).items() if value}
+    names = [f"graph.{k}.onnx" for k in range(len(file.profile.graphs))]
     manifest = {
         "format": "inrcodec-unpacked",
         "version": 1,
         "signal": vars(file.header.signal) | {"channels": file.header.signal.channels},
-        "graphs": [facts for facts, _ in graphs],
+        "runs": [{"graph": names[run.graph], "inputs": run.inputs, "output": run.output} for run in plan],
         "tensors": {
             name: {"file": f"{name}.bin", "dtype": "float32", "byte_order": "little", "shape": values.shape}
             for name, values in tensors.items()
         },
-        "pixels": _pixel_facts(file.header.signal, graphs[-1][0]["output"]),
+        "pixels": _pixel_facts(file.header.signal, plan[-1].output),
         "metadata": sorted(metadata),
     }
     return {
-        **{facts["file"]: graph for facts, graph in graphs},
+        **dict(zip(names, file.profile.graphs)),
         **{f"{name}.bin": values.astype("<f4").tobytes() for name, values in tensors.items()},
         **metadata,
         "manifest.json": json.dumps(manifest, indent=1).encode(),
     }
-
-
-def _graph_facts(graph: bytes, k: int) -> dict[str, Any]:
-    """`inputs` by name: tensors, or what a graph before gives as `output`."""
-    ready = session(graph, 1)
-    output = ready.get_outputs()[0].name
-    return {"file": f"{k:02}_{output}.onnx", "inputs": [node.name for node in ready.get_inputs()], "output": output}
 
 
 def _pixel_facts(signal: Signal, image: str) -> dict[str, Any]:

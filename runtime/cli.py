@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from .decoder import InrFile, finish, synthesize
+from .decoder import SCALES, InrFile, Region
 from .decoder import open as open_inr
 from .inspect import macs_per_pixel, section_bytes
 from .pixels import write_image
 from .syntax import read_file
+from .synthesis import Synthesis, assemble
 
 Command = Callable[[argparse.Namespace], None]
 THREADS_MAX, RUNS_MAX = 1024, 10**6
@@ -27,6 +28,8 @@ def add_commands(commands: Any) -> None:
     decode.add_argument("input", metavar="IN.inr")
     decode.add_argument("output", metavar="OUT", help=".png .jpg .webp .avif .tif .ppm .npy, by its ending")
     decode.add_argument("--frame", type=whole(2**31), default=0, metavar="K", help="of a file with several (default 0)")
+    decode.add_argument("--region", type=region, metavar="X,Y,W,H", help="only this part, in pixels of the whole picture")
+    decode.add_argument("--scale", type=scale, default=1, metavar="1/2", help="1, 1/2, 1/4 or 1/8 of its size (default 1)")
     add_threads(decode)
     add_trust(decode)
     info = add(commands, "info", info_command, "sections and bytes, bpp, method, sizes, cost")
@@ -56,6 +59,23 @@ def whole(most: int) -> Callable[[str], int]:
     return read
 
 
+def region(text: str) -> Region:
+    """For argparse: four numbers with commas between."""
+    numbers = text.split(",")
+    if len(numbers) != 4 or not all(number.strip().isdecimal() for number in numbers):
+        raise argparse.ArgumentTypeError(f"wanted X,Y,W,H in pixels, got {text}")
+    x, y, width, height = map(int, numbers)
+    return x, y, width, height
+
+
+def scale(text: str) -> float:
+    """For argparse: one of SCALES."""
+    names = {"1": SCALES[0], "1/2": SCALES[1], "1/4": SCALES[2], "1/8": SCALES[3]}
+    if text not in names:
+        raise argparse.ArgumentTypeError(f"wanted one of {', '.join(names)}, got {text}")
+    return names[text]
+
+
 def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -73,7 +93,7 @@ def decode_command(options: argparse.Namespace) -> None:
     file = open_inr(options.input, options.threads, trust_graph=options.trust_graph)
     if options.frame >= len(file):
         raise ValueError(f"--frame: wanted one below {len(file)}, got {options.frame}")
-    write_image(options.output, file[options.frame], file.metadata)
+    write_image(options.output, file.read(options.frame, options.region, options.scale), file.metadata)
 
 
 def info_command(options: argparse.Namespace) -> None:
@@ -151,8 +171,9 @@ def _timed_decode(data: bytes, threads: int) -> list[float]:
     marks.append(time.perf_counter())
     segment = file.segment()
     marks.append(time.perf_counter())
-    image = synthesize(file.header, file.profile, segment, threads)
+    synthesis = Synthesis(file.header, file.profile, segment, threads)
+    parts = list(synthesis.parts(synthesis.whole))
     marks.append(time.perf_counter())
-    finish(file.header, image)
+    assemble(file.header.signal, synthesis.whole, parts)
     marks.append(time.perf_counter())
     return [1e3 * (b - a) for a, b in pairwise(marks)]

@@ -6,15 +6,18 @@ from pathlib import Path
 
 import numpy as np
 
-from .pixels import Metadata, quantize
-from .profile import Profile, run, standard, unbundle
+from .pixels import Metadata
+from .profile import Profile, standard, unbundle
 from .segment import Segment, read_segment
 from .syntax import DIGEST, NAMED_BY_DIGEST, PIXELS_MAX, Header, read_file
+from .synthesis import Synthesis, Window, assemble
 from .wire import BitstreamError
 
-BAND_PIXELS = 1 << 15  # rows that the last graph makes at a time hold about so many: its hidden layer then stays in cache
 PROFILE_FOLDER = "INRC_PROFILES"  # environment variable: where profiles named by digest lie
 
+SCALES = (1, 1 / 2, 1 / 4, 1 / 8)
+
+Region = tuple[int, int, int, int]  # x, y, width, height in pixels of the whole picture
 Source = bytes | bytearray | memoryview | str | os.PathLike[str]
 
 
@@ -23,13 +26,20 @@ def read_source(source: Source) -> bytes:
     return bytes(source) if isinstance(source, bytes | bytearray | memoryview) else Path(source).read_bytes()
 
 
-def decode(source: Source, threads: int = 0, pixels_max: int = PIXELS_MAX, trust_graph: bool = False) -> np.ndarray:
+def decode(
+    source: Source,
+    threads: int = 0,
+    pixels_max: int = PIXELS_MAX,
+    trust_graph: bool = False,
+    region: Region | None = None,
+    scale: float = 1,
+) -> np.ndarray:
     """The picture in a file or in bytes: (height, width) or (height, width, channels), uint8 or uint16.
 
-    `threads` 0 takes all cores. Raises BitstreamError for damaged data, for more than `pixels_max` pixels, and for a file
-    that brings its own decoder graph unless `trust_graph`.
+    `threads` 0 takes all cores; `region` and `scale` as `InrFile.read`'s. Raises BitstreamError for damaged data, for more
+    than `pixels_max` pixels, and for a file that brings its own decoder graph unless `trust_graph`.
     """
-    return InrFile(source, threads, pixels_max, trust_graph)[0]
+    return InrFile(source, threads, pixels_max, trust_graph).read(0, region, scale)
 
 
 def metadata(header: Header) -> Metadata:
@@ -59,52 +69,6 @@ def find_profile(header: Header, trust_graph: bool = False) -> Profile:
     return profile
 
 
-def graph_tensors(segment: Segment) -> dict[str, np.ndarray]:
-    """What the graphs take: network tensors by name, latents as latents.0 (finest) ... of shape (1, 1, h, w), float32."""
-    tensors = {name: values for group in segment.groups.values() for name, values in group.values().items()}
-    for level, grid in enumerate(segment.grids[::-1]):  # the hyper-latents come last and feed no graph
-        tensors[f"latents.{level}"] = grid[None, None].astype(np.float32)
-    return tensors
-
-
-def synthesize(header: Header, profile: Profile, segment: Segment, threads: int = 0) -> np.ndarray:
-    """(1, channels, height, width) float32, near [0, 1] but not clipped."""
-    tensors, signal, last = graph_tensors(segment), header.signal, profile.graphs[-1]
-    for graph in profile.graphs[:-1]:
-        tensors["features"] = run(graph, tensors, threads)
-    if profile.manifest.halo < 0 or len(profile.graphs) == 1:
-        return shaped(run(last, tensors, threads), (1, signal.channels, signal.height, signal.width))
-    shaped(tensors["features"], (1, tensors["features"].size // signal.pixels, signal.height, signal.width))
-    return in_bands(last, tensors, profile.manifest.halo, signal.channels, threads)
-
-
-def shaped(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """The same array. Raises BitstreamError where a graph, not one of ours, gave another shape."""
-    if array.shape != shape:
-        raise BitstreamError(f"wanted {shape} from a decoder graph, got {array.shape}")
-    return array
-
-
-def in_bands(graph: bytes, tensors: dict[str, np.ndarray], halo: int, channels: int, threads: int) -> np.ndarray:
-    """Run `graph` on bands of rows of tensors["features"]; each band takes `halo` rows more and drops them."""
-    features = tensors["features"]
-    height, width = features.shape[2:]
-    rows = max(4 * halo, BAND_PIXELS // width)
-    image = np.empty((1, channels, height, width), np.float32)
-    for top in range(0, height, rows):
-        bottom, first = min(top + rows, height), max(0, top - halo)
-        band = run(graph, {**tensors, "features": features[:, :, first : bottom + halo]}, threads)
-        shaped(band, (1, channels, min(bottom + halo, height) - first, width))
-        image[:, :, top:bottom] = band[:, :, top - first : bottom - first]
-    return image
-
-
-def finish(header: Header, image: np.ndarray) -> np.ndarray:
-    """(1, channels, height, width) float -> (height, width[, channels]) integers."""
-    pixels = np.moveaxis(quantize(image[0], header.signal.bit_depth), 0, -1)
-    return np.ascontiguousarray(pixels[..., 0] if header.signal.channels == 1 else pixels)
-
-
 class InrFile:
     """A file, parsed but not yet decoded: `file[k]` decodes frame k, iterating decodes them all."""
 
@@ -131,9 +95,37 @@ class InrFile:
         return self.header.signal.frames
 
     def __getitem__(self, frame: int) -> np.ndarray:
+        return self.read(frame)
+
+    def read(self, frame: int = 0, region: Region | None = None, scale: float = 1) -> np.ndarray:
+        """A frame, or a region of it, whole or at 1/2, 1/4 or 1/8 of its size.
+
+        All symbols are decoded, but pixels are made only where they are wanted; a region's sides at a smaller scale are
+        rounded outwards. Raises BitstreamError; IndexError, or ValueError for a region or a scale that there is not.
+        """
         if not -len(self) <= frame < len(self):
             raise IndexError(f"wanted a frame below {len(self)}, got {frame}")
-        return finish(self.header, synthesize(self.header, self.profile, self.segment(), self.threads))
+        self._check(region, scale)
+        synthesis = Synthesis(self.header, self.profile, self.segment(), self.threads, SCALES.index(scale))
+        n = round(1 / scale)
+        window = synthesis.whole
+        if region is not None:
+            x, y, width, height = region
+            window = Window((y // n, -(-(y + height) // n)), (x // n, -(-(x + width) // n)))
+        return assemble(self.header.signal, window, synthesis.parts(window))
+
+    def _check(self, region: Region | None, scale: float) -> None:
+        """Before anything is decoded."""
+        signal = self.header.signal
+        if scale not in SCALES:
+            raise ValueError(f"wanted a scale of 1, 1/2, 1/4 or 1/8, got {scale:g}")
+        if scale != 1 and not self.profile.manifest.levels:
+            raise ValueError(f"wanted scale 1: {self.profile.manifest.name} has no coarser latents, got {scale:g}")
+        if region is None:
+            return
+        x, y, width, height = region
+        if not (0 <= x < x + width <= signal.width and 0 <= y < y + height <= signal.height):
+            raise ValueError(f"wanted a region within {signal.width}x{signal.height}, got {width}x{height} at {x},{y}")
 
     def __iter__(self) -> Iterator[np.ndarray]:
         return (self[k] for k in range(len(self)))

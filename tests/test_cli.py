@@ -134,7 +134,7 @@ def test_methods(capsys):
 def test_export(capsys):
     assert printed(capsys, "export", "photo.inr", "-o", "parts").startswith("parts: ")
     manifest = json.loads(Path("parts/manifest.json").read_text())
-    assert {graph["file"] for graph in manifest["graphs"]} <= {path.name for path in Path("parts").iterdir()}
+    assert {run["graph"] for run in manifest["runs"]} <= {path.name for path in Path("parts").iterdir()}
     assert printed(capsys, "export", "photo.inr", "-o", "whole", "--standalone").startswith("whole: 1 file, ")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3

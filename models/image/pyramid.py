@@ -127,17 +127,16 @@ def manifest(levels: int) -> Manifest:
     return Manifest(f"pyramid{levels}", sizes, (*context, *inter, *synthesis), levels, HYPER, HALO)
 
 
-def graphs(levels: int) -> tuple[Graph, Graph]:
-    """The decoder graphs: upsampling (one per number of levels) and synthesis (one for all)."""
-    shapes = grid_shapes(Signal(96, 160), levels)
-    latents = {f"latents.{k}": torch.zeros(1, 1, *shape) for k, shape in enumerate(shapes)}
+def graphs() -> tuple[Graph, Graph]:
+    """The decoder graphs, the same for every number of levels: one step of upsampling, and synthesis."""
     upsampling = Graph(
-        f"upsampling{levels}",
+        "upsampling",
         upsampling_graph,
-        {"upsampling.kernels": bicubic_taps().repeat(levels - 1, 1), **latents},
-        {name: {2: f"height{k}", 3: f"width{k}"} for k, name in enumerate(latents)},
-        "features",
+        {"features": torch.zeros(1, 3, 24, 40), "finer": torch.zeros(1, 1, 48, 80), "kernel": bicubic_taps()},
+        {"features": {1: "levels", 2: "height", 3: "width"}, "finer": {2: "finer_height", 3: "finer_width"}},
+        "doubled",
     )
+    levels = 7
     tensors = init_synthesis(levels, 12, 3, torch.Generator())
     names: dict[str, dict[int, str]] = {"features": {1: "levels", 2: "height", 3: "width"}}
     for name, dimensions, _ in manifest(levels).tensors:

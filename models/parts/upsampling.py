@@ -81,17 +81,12 @@ def pyramid_features(grids: list[Tensor], kernels: Tensor) -> Tensor:
 
 
 def upsampling_graph(tensors: dict[str, Tensor]) -> Tensor:
-    """`pyramid_features` as a decoder graph: each x2 is one 5x5 convolution with four outputs and a depth-to-space.
+    """One step of `pyramid_features` as a decoder graph: the x2 is one 5x5 convolution with four outputs.
 
-    upsampling.kernels (levels - 1, TAPS) and latents.k (1, 1, h, w), finest first -> (1, levels, height, width).
+    features (1, c, h, w), finer (1, 1, H, W), kernel (TAPS,) -> (1, c + 1, H, W), the finer grid first.
     """
-    kernels = tensors["upsampling.kernels"]
-    stack = tensors[f"latents.{len(kernels)}"]
-    for level in range(len(kernels) - 1, -1, -1):
-        finer = tensors[f"latents.{level}"]
-        both = phases(kernels[level])
-        weight = torch.einsum("ai,bj->abij", both, both).reshape(4, 1, TAPS + 1, TAPS + 1)
-        padded = F.pad(stack, (2, 2, 2, 2), mode="replicate").transpose(0, 1)  # channels as a batch
-        up = F.pixel_shuffle(F.conv2d(padded, weight), 2).transpose(0, 1)
-        stack = torch.cat([finer, up[:, :, : finer.shape[2], : finer.shape[3]]], 1)
-    return stack
+    finer, both = tensors["finer"], phases(tensors["kernel"])
+    weight = torch.einsum("ai,bj->abij", both, both).reshape(4, 1, TAPS + 1, TAPS + 1)
+    padded = F.pad(tensors["features"], (2, 2, 2, 2), mode="replicate").transpose(0, 1)  # channels as a batch
+    up = F.pixel_shuffle(F.conv2d(padded, weight), 2).transpose(0, 1)
+    return torch.cat([finer, up[:, :, : finer.shape[2], : finer.shape[3]]], 1)

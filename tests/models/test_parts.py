@@ -88,10 +88,10 @@ def test_graphs_equal_training(size, channels):
     grids = [torch.randn(shape) for shape in grid_shapes(Signal(*size), 7)]
     kernels = bicubic_taps().repeat(6, 1) + 0.1 * torch.randn(6, 4)
     features = pyramid_features(grids, kernels)
-    latents = {f"latents.{k}": grid[None, None] for k, grid in enumerate(grids)}
-    torch.testing.assert_close(
-        upsampling_graph({"upsampling.kernels": kernels, **latents})[0], features, atol=1e-4, rtol=1e-4
-    )
+    stack = grids[-1][None, None]
+    for grid, kernel in zip(grids[-2::-1], kernels.flip(0)):
+        stack = upsampling_graph({"features": stack, "finer": grid[None, None], "kernel": kernel})
+    torch.testing.assert_close(stack[0], features, atol=1e-4, rtol=1e-4)
     tensors = {n: t.detach().float() for n, t in noisy(init_synthesis(7, 9, channels, torch.Generator())).items()}
     image = synthesis_graph({"features": features[None], **tensors})[0]
     torch.testing.assert_close(image, synthesize(features, tensors), atol=1e-4, rtol=1e-4)

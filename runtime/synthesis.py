@@ -1,0 +1,176 @@
+"""From latents and network tensors to samples: the profile's graphs, run on as much of the picture as is wanted.
+
+A pyramid's first graph doubles a stack of grids and puts a finer one on top; it runs once per level. The last graph makes
+an image of the finest stack. Both look only a few samples around, so that a window of the picture needs windows of the
+grids: large pictures are made in tiles, the finest step in bands that stay in cache, a region alone where it is wanted.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from .pixels import quantize
+from .profile import Profile, run
+from .segment import Segment
+from .syntax import Header, Signal
+from .wire import BitstreamError
+
+BAND_PIXELS = 1 << 15  # rows that the last graph makes at a time hold about so many: its hidden layer then stays in cache
+TILE_PIXELS = 1 << 21  # rows of a picture whose coarser stacks are held at a time
+REACH = 2  # samples of a coarser stack that a doubled one depends on, to either side
+
+Span = tuple[int, int]  # first row or column, and the one behind the last
+
+
+@dataclass(frozen=True)
+class Window:
+    """Rows and columns of a grid."""
+
+    rows: Span
+    columns: Span
+
+    @property
+    def origin(self) -> tuple[int, int]:
+        return self.rows[0], self.columns[0]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.rows[1] - self.rows[0], self.columns[1] - self.columns[0]
+
+    def of(self, array: np.ndarray, origin: tuple[int, int] = (0, 0)) -> np.ndarray:
+        """A view of (..., h, w), whose first sample lies at `origin` of the grid."""
+        (top, bottom), (left, right) = self.rows, self.columns
+        return array[..., top - origin[0] : bottom - origin[0], left - origin[1] : right - origin[1]]
+
+    def grown(self, by: int, shape: tuple[int, int]) -> "Window":
+        """`by` more to all sides, but not beyond a grid of `shape`."""
+        return Window(_grown(self.rows, by, shape[0]), _grown(self.columns, by, shape[1]))
+
+    def halved(self, shape: tuple[int, int]) -> "Window":
+        """Of the next coarser grid, of `shape`, what a doubling needs to make this window."""
+        rows, columns = ((span[0] // 2, -(-span[1] // 2)) for span in (self.rows, self.columns))
+        return Window(rows, columns).grown(REACH, shape)
+
+
+def _grown(span: Span, by: int, end: int) -> Span:
+    return max(0, span[0] - by), min(end, span[1] + by)
+
+
+def shaped(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """The same array. Raises BitstreamError where a graph, not one of ours, gave another shape."""
+    if array.shape != shape:
+        raise BitstreamError(f"wanted {shape} from a decoder graph, got {array.shape}")
+    return array
+
+
+def network_tensors(segment: Segment) -> dict[str, np.ndarray]:
+    """float32, by name."""
+    return {name: values for group in segment.groups.values() for name, values in group.values().items()}
+
+
+class Synthesis:
+    """A segment's graphs, ready to make samples of any window of the picture, or of one 2**`octaves` times smaller.
+
+    A smaller picture is a preview: each finer grid counts by its means, each convolution by its sum.
+    """
+
+    def __init__(self, header: Header, profile: Profile, segment: Segment, threads: int = 0, octaves: int = 0) -> None:
+        self.signal, self.threads, self.octaves = header.signal, threads, octaves
+        self.graphs, self.halo = profile.graphs, profile.manifest.halo
+        self.tensors = {name: from_afar(t) if octaves else t for name, t in network_tensors(segment).items()}
+        levels = profile.manifest.levels
+        grids = segment.grids[: -levels - 1 : -1] if levels else []  # finest first; hyper-latents make no picture
+        self.grids = grids[octaves:]
+        self.means = [block_means(grid, octaves - k) for k, grid in enumerate(grids[:octaves])]
+        self.shape = self.grids[0].shape if grids else (self.signal.height, self.signal.width)
+
+    @property
+    def whole(self) -> Window:
+        return Window((0, self.shape[0]), (0, self.shape[1]))
+
+    def parts(self, window: Window) -> Iterator[tuple[Window, np.ndarray]]:
+        """Bands of `window` from top to bottom, each with its (1, channels, h, w) float32, near [0, 1] but not clipped."""
+        if not self.grids:
+            yield window, window.of(self._chain())
+            return
+        width = window.shape[1]
+        for tile in split(window.rows, max(4 * self.halo, TILE_PIXELS // width), self.halo):
+            below = self._grown(Window(tile, window.columns)).halved(self._coarser(0))
+            stack = self._stack(below, 1)
+            for rows in split(tile, max(4 * self.halo, BAND_PIXELS // width), self.halo):
+                here = Window(rows, window.columns)
+                wide = self._grown(here)
+                features = [wide.of(mean)[None, None] for mean in self.means] + [self._double(stack, below, wide, 0)]
+                image = run(self.graphs[-1], {**self.tensors, "features": np.concatenate(features, 1)}, self.threads)
+                shaped(image, (1, self.signal.channels, *wide.shape))
+                yield here, here.of(image, wide.origin)
+
+    def _chain(self) -> np.ndarray:
+        """Graphs without latents, one after the other."""
+        tensors = dict(self.tensors)
+        for graph in self.graphs:
+            tensors["features"] = run(graph, tensors, self.threads)
+        return shaped(tensors["features"], (1, self.signal.channels, *self.shape))
+
+    def _grown(self, window: Window) -> Window:
+        """With what the last graph sees around it; all where its manifest does not say."""
+        return window.grown(self.halo, self.shape) if self.halo >= 0 else self.whole
+
+    def _coarser(self, level: int) -> tuple[int, int]:
+        """Shape of the grid below."""
+        return self.grids[min(level + 1, len(self.grids) - 1)].shape
+
+    def _stack(self, window: Window, level: int) -> np.ndarray:
+        """`window` of the stack at `level`: (1, grids, h, w), finest first."""
+        if level >= len(self.grids) - 1:
+            return window.of(self.grids[-1])[None, None].astype(np.float32)
+        below = window.halved(self._coarser(level))
+        return self._double(self._stack(below, level + 1), below, window, level)
+
+    def _double(self, stack: np.ndarray, below: Window, window: Window, level: int) -> np.ndarray:
+        """`window` of the stack at `level`, of the coarser `stack`, which covers `below`."""
+        if level >= len(self.grids) - 1:  # the picture is so small that there is but one grid
+            return window.of(self.grids[-1])[None, None].astype(np.float32)
+        grid = self.grids[level]
+        seen = window.halved(self._coarser(level))
+        made = Window(*((2 * a, min(2 * b, n)) for (a, b), n in zip((seen.rows, seen.columns), grid.shape)))
+        feeds = {
+            "features": seen.of(stack, below.origin),
+            "finer": made.of(grid)[None, None].astype(np.float32),
+            "kernel": self.tensors["upsampling.kernels"][self.octaves + level],
+        }
+        doubled = shaped(run(self.graphs[0], feeds, self.threads), (1, stack.shape[1] + 1, *made.shape))
+        return window.of(doubled, made.origin)
+
+
+def split(span: Span, length: int, halo: int) -> Iterator[Span]:
+    """Parts of at most `length`, or all of it where `halo` says that nothing less will do."""
+    step = length if halo >= 0 else span[1] - span[0]
+    for first in range(*span, step):
+        yield first, min(first + step, span[1])
+
+
+def from_afar(weights: np.ndarray) -> np.ndarray:
+    """A convolution's weights (out, in, 3, 3) as they act on what hardly changes around: their sums, in the middle."""
+    if weights.ndim < 4:
+        return weights
+    result = np.zeros_like(weights)
+    result[:, :, 1, 1] = weights.sum((2, 3))
+    return result
+
+
+def block_means(grid: np.ndarray, octaves: int) -> np.ndarray:
+    """(h, w) -> (h / n, w / n), rounded up, n = 2**octaves: means of blocks; edges repeat."""
+    n = 1 << octaves
+    padded = np.pad(grid, [(0, -side % n) for side in grid.shape], mode="edge")
+    h, w = padded.shape
+    return padded.reshape(h // n, n, w // n, n).mean((1, 3), dtype=np.float32)
+
+
+def assemble(signal: Signal, window: Window, parts: Iterable[tuple[Window, np.ndarray]]) -> np.ndarray:
+    """(h, w[, channels]) uint8 or uint16 of the parts of `window`."""
+    out = np.empty((*window.shape, signal.channels), np.uint8 if signal.bit_depth == 8 else np.uint16)
+    for part, image in parts:
+        part.of(out.transpose(2, 0, 1), window.origin)[:] = quantize(image[0], signal.bit_depth)
+    return out[..., 0] if signal.channels == 1 else out
