@@ -41,7 +41,8 @@ def runs(profile: Profile, tensors: dict[str, np.ndarray]) -> list[Run]:
     levels = sum(name.startswith("latents.") for name in tensors)
     last = f"latents.{levels - 1}"
     for level in range(levels - 2, -1, -1):
-        plan.append(Run(0, {LINK: last, "finer": f"latents.{level}", "kernel": f"kernel.{level}"}, f"stack.{level}"))
+        inputs = {LINK: last, "finer": f"latents.{level}", "kernel": f"kernel.{level}", "filter": f"filter.{level}"}
+        plan.append(Run(0, inputs, f"stack.{level}"))
         last = plan[-1].output
     for k in range(1 if levels else 0, len(profile.graphs)):
         names = [node.name for node in session(profile.graphs[k], 1).get_inputs()]
@@ -51,11 +52,12 @@ def runs(profile: Profile, tensors: dict[str, np.ndarray]) -> list[Run]:
 
 
 def export_tensors(file: InrFile) -> dict[str, np.ndarray]:
-    """float32 by name: network tensors, kernel.k (rows of upsampling.kernels) and latents.k (1, 1, h, w), finest first."""
+    """float32 by name: network tensors, kernel.k, filter.k (upsampling's rows) and latents.k (1, 1, h, w), finest first."""
     segment, levels = file.segment(), file.profile.manifest.levels
     tensors = network_tensors(segment)
-    for level, kernel in enumerate(tensors.pop("upsampling.kernels", ())):
-        tensors[f"kernel.{level}"] = kernel
+    for name in ("kernel", "filter"):
+        rows = tensors.pop(f"upsampling.{name}s", ())
+        tensors |= {f"{name}.{level}": row for level, row in enumerate(rows)}
     for level in range(levels):  # the hyper-latents come first and make no picture
         tensors[f"latents.{level}"] = segment.grids[-1 - level][None, None].astype(np.float32)
     return tensors

@@ -85,17 +85,8 @@ class Phase:
     share: float
     lr: tuple[float, float]  # of the networks; the latents' is `Recipe.gain` times as much
     temperature: tuple[float, float] = (0.0, 0.0)  # of the soft rounding
-    sparse_temperature: tuple[float, float] = (0.0, 0.0)  # the same where most latents are zero, see `sparsity`
     noise: tuple[float, float] = (0.0, 0.0)  # standard deviation, in steps
     hard: bool = False
-
-
-SPARSE, DENSE = 0.25, 0.5  # bits a pixel
-
-
-def sparsity(bpp: float) -> float:
-    """1 for a rate at which most latents are zero, 0 for one at which many are not; linear between SPARSE and DENSE."""
-    return min(1.0, max(0.0, (DENSE - bpp) / (DENSE - SPARSE)))
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from .wire import BitstreamError, Reader, Wire, Writer
 FOLDER = Path(__file__).parent / "profiles"
 STANDARD = {1: "pyramid7", 2: "pyramid8", 3: "pyramid9"}  # numbers on the wire; never reused
 KEY = "inrcodec"  # of the manifest among the metadata
+OPTIMIZATION = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED  # for few channels faster than all
 LEVELS_MAX, HALO_MAX = 16, 64
 GRAPHS_MAX, GRAPH_MAX = 8, 2**20  # graphs of a profile, bytes of one
 
@@ -94,7 +95,7 @@ def session(graph: bytes, threads: int) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    options.graph_optimization_level = OPTIMIZATION
     options.log_severity_level = 4
     try:
         return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])

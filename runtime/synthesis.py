@@ -82,7 +82,7 @@ class Synthesis:
         levels = profile.manifest.levels
         grids = segment.grids[: -levels - 1 : -1] if levels else []  # finest first; hyper-latents make no picture
         self.grids = grids[octaves:]
-        self.means = [block_means(grid, octaves - k) for k, grid in enumerate(grids[:octaves])]
+        self.means = [self._gain(k) * block_means(grid, octaves - k) for k, grid in enumerate(grids[:octaves])]
         self.shape = self.grids[0].shape if grids else (self.signal.height, self.signal.width)
 
     @property
@@ -105,6 +105,11 @@ class Synthesis:
                 image = run(self.graphs[-1], {**self.tensors, "features": np.concatenate(features, 1)}, self.threads)
                 shaped(image, (1, self.signal.channels, *wide.shape))
                 yield here, here.of(image, wide.origin)
+
+    def _gain(self, level: int) -> np.float32:
+        """What the filter of a finer grid makes of a constant."""
+        side = self.tensors["upsampling.filters"][level]
+        return (1 + side[0] + 2 * side[1:].sum()) ** 2
 
     def _chain(self) -> np.ndarray:
         """Graphs without latents, one after the other."""
@@ -139,6 +144,7 @@ class Synthesis:
             "features": seen.of(stack, below.origin),
             "finer": made.of(grid)[None, None].astype(np.float32),
             "kernel": self.tensors["upsampling.kernels"][self.octaves + level],
+            "filter": self.tensors["upsampling.filters"][self.octaves + level],
         }
         doubled = shaped(run(self.graphs[0], feeds, self.threads), (1, stack.shape[1] + 1, *made.shape))
         return window.of(doubled, made.origin)

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..models.method import Architecture, Inr, Phase, Recipe, Tensors, sparsity
+from ..models.method import Architecture, Inr, Phase, Recipe, Tensors
 from ..models.quantizers import soft_round_noise
 from .soap import Soap
 
@@ -71,7 +71,7 @@ class Fit:
         self.inr = Inr(tensors, inr.latents.detach().clone().requires_grad_())
         self.soap = Soap(list(tensors.values()))
         self.adam = torch.optim.Adam([self.inr.latents], betas=LATENT_BETAS)
-        self.best, self.best_cost, self.sparsity = self.snapshot(), math.inf, 0.0
+        self.best, self.best_cost = self.snapshot(), math.inf
 
     def snapshot(self) -> Inr:
         return Inr({n: t.detach().clone() for n, t in self.inr.tensors.items()}, torch.round(self.inr.latents.detach()))
@@ -106,15 +106,13 @@ class Fit:
         """Soft-rounded latents with noise; nothing outside the grids."""
         deviation = _between(phase.noise, progress)
         noise = torch.empty_like(latents).normal_(0, deviation, generator=self.noise)
-        dense, sparse = (_between(ends, progress) for ends in (phase.temperature, phase.sparse_temperature))
-        return soft_round_noise(latents, noise, _between((dense, sparse), self.sparsity)) * self.mask
+        return soft_round_noise(latents, noise, _between(phase.temperature, progress)) * self.mask
 
     @torch.no_grad()
     def measure(self) -> Measure:
         """The state with rounded latents; kept as `best` if it is."""
         mse, bpp = self.loss(self.inr.tensors, torch.round(self.inr.latents))
         measure = Measure(mse.item(), bpp.item())
-        self.sparsity = sparsity(measure.bpp)
         if measure.cost(self.lmbda) < self.best_cost:
             self.best, self.best_cost = self.snapshot(), measure.cost(self.lmbda)
         return measure
@@ -131,7 +129,6 @@ class Fit:
             "optimizers": (self.soap.state(), self.adam.state_dict()),
             "noise": self.noise.get_state(),
             "lmbda": self.lmbda,
-            "sparsity": self.sparsity,
         }
         return copy.deepcopy(state)
 
@@ -142,7 +139,7 @@ class Fit:
         self.soap.load(state["optimizers"][0])
         self.adam.load_state_dict(state["optimizers"][1])
         self.noise.set_state(state["noise"])
-        self.lmbda, self.sparsity = state["lmbda"], state["sparsity"]
+        self.lmbda = state["lmbda"]
 
 
 def run(fit: Fit, recipe: Recipe, budget: Budget, first: int = 0, after: float = 0.0) -> Iterator[tuple[int, float, Phase]]:

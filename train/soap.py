@@ -10,10 +10,19 @@ QR_EVERY = 10  # steps between updates of the eigenbases
 
 
 class Soap:
-    """Optimizes `parameters` in place; `step` takes their gradients and the learning rate."""
+    """Optimizes `parameters` in place; `step` takes their gradients and the learning rate.
 
-    def __init__(self, parameters: list[Tensor], betas: tuple[float, float] = (0.95, 0.95), eps: float = 1e-8) -> None:
-        self.parameters, self.betas, self.eps = parameters, betas, eps
+    `decay` is of the parameters, in learning rates a step, apart from the gradients (Loshchilov & Hutter 2019).
+    """
+
+    def __init__(
+        self,
+        parameters: list[Tensor],
+        betas: tuple[float, float] = (0.95, 0.95),
+        eps: float = 1e-8,
+        decay: float = 0.01,
+    ) -> None:
+        self.parameters, self.betas, self.eps, self.decay = parameters, betas, eps, decay
         self.steps = 0
         self.states = [_State(p) for p in parameters]
 
@@ -29,6 +38,7 @@ class Soap:
             state.mean.lerp_(g, 1 - b1)
             state.square.mul_(b2).addcmul_(rotated, rotated, value=1 - b2)
             update = state.rotate(state.mean) / (state.square.sqrt().add_(self.eps))
+            parameter.mul_(1 - lr * self.decay)
             parameter.sub_(state.unrotate(update).view_as(parameter), alpha=corrected)
 
     def state(self) -> dict:

@@ -41,7 +41,7 @@ class Size:
 
 
 # Sizes by the bytes of the file, up to which each is the best bargain: they cost about 0.4, 0.8, 1.1 and 1.3 kB themselves.
-SIZES = ((2_500, Size(6, 2, 8)), (12_000, Size(10, 4, 16)), (25_000, Size(14, 6, 16)), (float("inf"), Size(14, 6, 32)))
+SIZES = ((2_500, Size(6, 2, 8)), (12_000, Size(10, 4, 16)), (25_000, Size(14, 6, 32)), (float("inf"), Size(14, 6, 48)))
 
 
 def levels_of(signal: Signal) -> int:
@@ -79,6 +79,7 @@ class Pyramid:
         tensors |= init_synthesis(self.levels, self.size.hidden, self.signal.channels, generator)
         tensors["synthesis.pixel.bias"] += target.mean((1, 2)).to("cpu")
         tensors["upsampling.kernels"] = bicubic_taps().repeat(self.levels - 1, 1)
+        tensors["upsampling.filters"] = torch.zeros(self.levels - 1, TAPS)
         tensors = {name: tensor.to(target.device) for name, tensor in tensors.items()}
         return Inr(tensors, torch.zeros(self.canvas.size, device=target.device))
 
@@ -86,7 +87,8 @@ class Pyramid:
         return self.canvas.mask(device)
 
     def render(self, tensors: Tensors, latents: Tensor) -> Tensor:
-        features = pyramid_features(self.canvas.split(latents)[: self.levels], tensors["upsampling.kernels"])
+        grids = self.canvas.split(latents)[: self.levels]
+        features = pyramid_features(grids, tensors["upsampling.kernels"], tensors["upsampling.filters"])
         return synthesize(features, tensors)
 
     def latent_bits(self, tensors: Tensors, latents: Tensor, mask: Tensor) -> Tensor:
@@ -115,6 +117,7 @@ def manifest(levels: int) -> Manifest:
     inter += [(f"inter.{k}.bias", ("features",), "inter.bias") for k in range(3)]
     synthesis = [
         ("upsampling.kernels", (levels - 1, TAPS), "upsampling"),
+        ("upsampling.filters", (levels - 1, TAPS), "upsampling"),
         ("synthesis.hidden.weight", ("hidden", levels), "synthesis.weight"),
         ("synthesis.pixel.weight", ("channels", "hidden"), "synthesis.weight"),
         ("synthesis.skip.weight", ("channels", levels), "synthesis.weight"),
@@ -132,7 +135,12 @@ def graphs() -> tuple[Graph, Graph]:
     upsampling = Graph(
         "upsampling",
         upsampling_graph,
-        {"features": torch.zeros(1, 3, 24, 40), "finer": torch.zeros(1, 1, 48, 80), "kernel": bicubic_taps()},
+        {
+            "features": torch.zeros(1, 3, 24, 40),
+            "finer": torch.zeros(1, 1, 48, 80),
+            "kernel": bicubic_taps(),
+            "filter": torch.zeros(TAPS),
+        },
         {"features": {1: "levels", 2: "height", 3: "width"}, "finer": {2: "finer_height", 3: "finer_width"}},
         "doubled",
     )
@@ -148,10 +156,10 @@ def graphs() -> tuple[Graph, Graph]:
 
 
 def recipe(lmbda: float) -> Recipe:
-    """Temperatures, noise and gains of Cool-chic 5.0; the sparse temperatures and the shares are ours."""
+    """Temperatures, noise and gains of Cool-chic 5.0; the shares are ours."""
     return Recipe(
         (
-            Phase("fit", 0.9, (1e-2, 0.0), temperature=(0.35, 0.08), sparse_temperature=(0.4, 0.15), noise=(0.22, 0.15)),
+            Phase("fit", 0.9, (1e-2, 0.0), temperature=(0.35, 0.08), noise=(0.22, 0.15)),
             Phase("networks", 0.1, (1e-3, 0.0), hard=True),
         ),
         candidates=3,

@@ -1,7 +1,7 @@
 """Convolutional synthesis: features of the upsampled pyramid to pixels.
 
-A 1x1 network with one hidden layer and a linear path beside it, then 3x3 residual convolutions in pixel space (COOL-CHIC
-v2, Leguay et al. 2023; the linear path: Cool-chic 5.0).
+A 1x1 network with one hidden layer, then 3x3 residual convolutions in pixel space (COOL-CHIC v2, Leguay et al. 2023), and a
+linear path from the features past both (Cool-chic 5.0).
 """
 
 import torch
@@ -35,34 +35,35 @@ def init_synthesis(levels: int, hidden: int, channels: int, generator: torch.Gen
 
 
 class _Pointwise(Function):
-    """w2 relu(w1 x + b1) + b2 + skip x over (levels, n), in pieces that stay in cache; the hidden layer is not kept."""
+    """w2 relu(w1 x + b1) + b2 and skip x over (levels, n), in pieces that stay in cache; the hidden layer is not kept."""
 
     @staticmethod
     def forward(ctx, x, w1, b1, w2, b2, skip, piece):
         ctx.save_for_backward(x, w1, b1, w2, skip)
         ctx.piece = piece
-        out = x.new_empty(len(w2), x.shape[1])
+        out, line = (x.new_empty(len(w2), x.shape[1]) for _ in range(2))
         for i in range(0, x.shape[1], piece):
             here = x[:, i : i + piece]
             hidden = torch.relu_(torch.addmm(b1[:, None], w1, here))
-            out[:, i : i + piece] = torch.addmm(b2[:, None], w2, hidden).addmm_(skip, here)
-        return out
+            out[:, i : i + piece] = torch.addmm(b2[:, None], w2, hidden)
+            line[:, i : i + piece] = skip @ here
+        return out, line
 
     @staticmethod
-    def backward(ctx, grad):  # pyright: ignore[reportIncompatibleMethodOverride]
+    def backward(ctx, grad, grad_line):  # pyright: ignore[reportIncompatibleMethodOverride]
         x, w1, b1, w2, skip = ctx.saved_tensors
         g_x, g_w1, g_b1, g_w2, g_skip = (torch.zeros_like(t) for t in (x, w1, b1, w2, skip))
         ones = x.new_ones(ctx.piece)
         for i in range(0, x.shape[1], ctx.piece):
-            here, g = x[:, i : i + ctx.piece], grad[:, i : i + ctx.piece]
+            here, g, g_line = (t[:, i : i + ctx.piece] for t in (x, grad, grad_line))
             hidden = torch.relu_(torch.addmm(b1[:, None], w1, here))
             g_w2.addmm_(g, hidden.t())
             g_hidden = w2.t() @ g
             torch.ops.aten.threshold_backward.grad_input(g_hidden, hidden, 0, grad_input=g_hidden)
             g_w1.addmm_(g_hidden, here.t())
             g_b1.addmv_(g_hidden, ones[: here.shape[1]])
-            g_skip.addmm_(g, here.t())
-            g_x[:, i : i + ctx.piece] = torch.addmm(skip.t() @ g, w1.t(), g_hidden)
+            g_skip.addmm_(g_line, here.t())
+            g_x[:, i : i + ctx.piece] = torch.addmm(skip.t() @ g_line, w1.t(), g_hidden)
         return g_x, g_w1, g_b1, g_w2, grad.sum(1), g_skip, None
 
 
@@ -71,9 +72,9 @@ def synthesize(features: Tensor, tensors: dict[str, Tensor]) -> Tensor:
     get = lambda name: tensors[f"synthesis.{name}"]  # noqa: E731
     piece = PIECE if features.device.type == "cpu" else features[0].numel()
     weights = (get("hidden.weight"), get("hidden.bias"), get("pixel.weight"), get("pixel.bias"), get("skip.weight"))
-    flat = _Pointwise.apply(features.flatten(1), *weights, piece)
-    x: Tensor = flat.view(-1, *features.shape[1:])  # pyright: ignore[reportAttributeAccessIssue]
-    return residuals(x[None], tensors)[0]
+    both: tuple[Tensor, Tensor] = _Pointwise.apply(features.flatten(1), *weights, piece)  # pyright: ignore[reportAssignmentType]
+    x, line = (flat.view(-1, *features.shape[1:]) for flat in both)
+    return residuals(x[None], tensors)[0] + line
 
 
 class _Conv3x3(Function):
@@ -122,5 +123,5 @@ def synthesis_graph(tensors: dict[str, Tensor]) -> Tensor:
     one_by_one = lambda x, weight, bias=None: F.conv2d(x, weight[:, :, None, None], bias)  # noqa: E731
     features = tensors["features"]
     hidden = torch.relu(one_by_one(features, get("hidden.weight"), get("hidden.bias")))
-    x = one_by_one(hidden, get("pixel.weight"), get("pixel.bias")) + one_by_one(features, get("skip.weight"))
-    return residuals(x, tensors)
+    x = one_by_one(hidden, get("pixel.weight"), get("pixel.bias"))
+    return residuals(x, tensors) + one_by_one(features, get("skip.weight"))

@@ -1,7 +1,8 @@
-"""Learned x2 upsampling of the pyramid: a symmetric 8-tap kernel per level, separable.
+"""Learned filters of the pyramid, separable, one of each kind per level (Cool-chic 3.1, Ladune et al. 2024).
 
-It starts as bicubic interpolation. The output's even samples lie a quarter step before the input's, the odd ones behind:
-even[i] = sum_k taps[k] x[i - 2 + k], odd mirrored (Cool-chic 3.1, Ladune et al. 2024).
+The x2 upsampling of the coarser grids has a symmetric 8-tap kernel and starts as bicubic interpolation. The output's even
+samples lie a quarter step before the input's, the odd ones behind: even[i] = sum_k taps[k] x[i - 2 + k], odd mirrored.
+The finer grid, before it joins them, passes a symmetric 7-tap filter: x[i] + side[0] x[i] + sum_k side[k] (x[i-k] + x[i+k]).
 """
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.nn import functional as F
 
-TAPS = 4
+TAPS = 4  # free ones, of either kind
 
 
 def bicubic_taps() -> Tensor:
@@ -71,21 +72,58 @@ def _add_shifted(total: Tensor, part: Tensor, offset: int, dim: int) -> None:
     total.narrow(dim, edge, 1).add_(beyond.sum(dim, keepdim=True))
 
 
-def pyramid_features(grids: list[Tensor], kernels: Tensor) -> Tensor:
-    """Latent grids (h, w), finest first, to features (levels, height, width); kernels (levels - 1, TAPS), finest first."""
+def smooth(x: Tensor, side: Tensor) -> Tensor:
+    """(h, w) -> (h, w): the finer grid's filter, side (TAPS,), along rows and columns; edges repeat."""
+    weights = torch.cat([1 + side[:1], side[1:]])
+    return _Symmetric.apply(_Symmetric.apply(x, weights, 0), weights, 1)  # pyright: ignore[reportReturnType]
+
+
+class _Symmetric(Function):
+    """weights[0] x[i] + sum_k weights[k] (x[i - k] + x[i + k]) along `dim` of (h, w), as one matrix product."""
+
+    @staticmethod
+    def forward(ctx, x, weights, dim):
+        n, reach = x.shape[dim], TAPS - 1
+        head, tail = x.narrow(dim, 0, 1), x.narrow(dim, n - 1, 1)
+        padded = torch.cat([*[head] * reach, x, *[tail] * reach], dim)
+        pairs = [padded.narrow(dim, reach - k, n) + padded.narrow(dim, reach + k, n) for k in range(1, TAPS)]
+        sums = torch.stack([x, *pairs]).flatten(1)  # (TAPS, all)
+        ctx.save_for_backward(sums, weights)
+        ctx.dim = dim
+        return (weights @ sums).view(x.shape)
+
+    @staticmethod
+    def backward(ctx, grad):  # pyright: ignore[reportIncompatibleMethodOverride]
+        sums, weights = ctx.saved_tensors
+        g_x = grad * weights[0]
+        for k in range(1, TAPS):
+            part = grad * weights[k]
+            _add_shifted(g_x, part, -k, ctx.dim)
+            _add_shifted(g_x, part, k, ctx.dim)
+        return g_x, sums @ grad.flatten(), None
+
+
+def pyramid_features(grids: list[Tensor], kernels: Tensor, filters: Tensor) -> Tensor:
+    """Latent grids (h, w), finest first, to features (levels, height, width).
+
+    `kernels` and `filters` (levels - 1, TAPS), finest first: of the upsampling to each level, and of its own grid.
+    """
     stack = grids[-1][None]
     for level in range(len(grids) - 2, -1, -1):
         h, w = grids[level].shape
-        stack = torch.cat([grids[level][None], upsample(stack, kernels[level], h, w)])
+        stack = torch.cat([smooth(grids[level], filters[level])[None], upsample(stack, kernels[level], h, w)])
     return stack
 
 
 def upsampling_graph(tensors: dict[str, Tensor]) -> Tensor:
     """One step of `pyramid_features` as a decoder graph: the x2 is one 5x5 convolution with four outputs.
 
-    features (1, c, h, w), finer (1, 1, H, W), kernel (TAPS,) -> (1, c + 1, H, W), the finer grid first.
+    features (1, c, h, w), finer (1, 1, H, W), kernel and filter (TAPS,) -> (1, c + 1, H, W), the finer grid first.
     """
-    finer, both = tensors["finer"], phases(tensors["kernel"])
+    finer, both, side = tensors["finer"], phases(tensors["kernel"]), tensors["filter"]
+    line = torch.cat([side[1:].flip(0), 1 + side[:1], side[1:]])
+    around = F.pad(finer, (TAPS - 1,) * 4, mode="replicate")
+    finer = F.conv2d(F.conv2d(around, line.reshape(1, 1, 1, -1)), line.reshape(1, 1, -1, 1))
     weight = torch.einsum("ai,bj->abij", both, both).reshape(4, 1, TAPS + 1, TAPS + 1)
     padded = F.pad(tensors["features"], (2, 2, 2, 2), mode="replicate").transpose(0, 1)  # channels as a batch
     up = F.pixel_shuffle(F.conv2d(padded, weight), 2).transpose(0, 1)

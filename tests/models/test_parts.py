@@ -7,7 +7,7 @@ from torch.nn import functional as F
 from inrcodec.models.parts.context import init_context, latent_bits
 from inrcodec.models.parts.latents import Canvas
 from inrcodec.models.parts.synthesis import conv3x3, init_synthesis, synthesis_graph, synthesize
-from inrcodec.models.parts.upsampling import bicubic_taps, pyramid_features, upsample, upsampling_graph
+from inrcodec.models.parts.upsampling import bicubic_taps, pyramid_features, smooth, upsample, upsampling_graph
 from inrcodec.models.quantizers import soft_round, soft_round_noise
 from inrcodec.models.rates import laplace_bits
 from inrcodec.runtime.segment import grid_shapes
@@ -87,10 +87,11 @@ def test_graphs_equal_training(size, channels):
     torch.manual_seed(0)
     grids = [torch.randn(shape) for shape in grid_shapes(Signal(*size), 7)]
     kernels = bicubic_taps().repeat(6, 1) + 0.1 * torch.randn(6, 4)
-    features = pyramid_features(grids, kernels)
+    filters = 0.1 * torch.randn(6, 4)
+    features = pyramid_features(grids, kernels, filters)
     stack = grids[-1][None, None]
-    for grid, kernel in zip(grids[-2::-1], kernels.flip(0)):
-        stack = upsampling_graph({"features": stack, "finer": grid[None, None], "kernel": kernel})
+    for grid, kernel, side in zip(grids[-2::-1], kernels.flip(0), filters.flip(0)):
+        stack = upsampling_graph({"features": stack, "finer": grid[None, None], "kernel": kernel, "filter": side})
     torch.testing.assert_close(stack[0], features, atol=1e-4, rtol=1e-4)
     tensors = {n: t.detach().float() for n, t in noisy(init_synthesis(7, 9, channels, torch.Generator())).items()}
     image = synthesis_graph({"features": features[None], **tensors})[0]
@@ -102,6 +103,14 @@ def test_upsampling_gradients(size):
     x = torch.randn(2, *size, dtype=torch.double, requires_grad=True)
     taps = torch.randn(4, dtype=torch.double, requires_grad=True)
     assert torch.autograd.gradcheck(lambda x, taps: upsample(x, taps, 2 * size[0], 2 * size[1] - 1), (x, taps))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 1), (3, 2), (5, 9)])
+def test_smoothing_gradients(size):
+    x = torch.randn(*size, dtype=torch.double, requires_grad=True)
+    side = torch.randn(4, dtype=torch.double, requires_grad=True)
+    assert torch.autograd.gradcheck(smooth, (x, side))
+    torch.testing.assert_close(smooth(x, torch.zeros_like(side)), x)
 
 
 def test_bicubic_keeps_a_ramp_within_a_twentieth():

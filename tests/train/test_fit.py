@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from inrcodec.models.method import Phase, sparsity
+from inrcodec.models.method import Phase
 from inrcodec.runtime.decoder import decode
 from inrcodec.train.encode import encode_picture
 from inrcodec.train.fit import Budget, locate
@@ -23,10 +23,6 @@ def test_phases_follow_each_other_by_their_shares():
 
 def test_a_budget_of_iterations_ends():
     assert [Budget(4).fraction(i, 0.0) for i in (0, 1, 4, 9)] == [0.0, 0.25, 1.0, 1.0]
-
-
-def test_sparsity_falls_with_the_rate():
-    assert [sparsity(bpp) for bpp in (0.0, 0.25, 0.375, 0.5, 3.0)] == [1.0, 1.0, 0.5, 0.0, 0.0]
 
 
 def test_soap_descends_a_narrow_valley_and_resumes():

@@ -1,0 +1,55 @@
+"""Golden files: NAME.inr, and what it decodes to in NAME.npz. Made once; a file that is there is never made anew.
+
+python tests/vectors/make.py
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from inrcodec.runtime.decoder import decode
+from inrcodec.runtime.pixels import Metadata
+from inrcodec.train.encode import encode_picture
+from inrcodec.train.goal import Goal
+from inrcodec.train.pictures import Picture
+
+HERE = Path(__file__).parent
+# height, width, channels, samples, lambda, iterations: every profile, depth, number of channels and context size; odd sides.
+KINDS = {
+    "rgb8": (64, 96, 3, np.uint8, 1e-3, 300),
+    "rgb8_high_rate": (128, 128, 3, np.uint8, 1e-5, 200),
+    "grey8_odd": (33, 47, 1, np.uint8, 1e-3, 100),
+    "grey16": (40, 56, 1, np.uint16, 1e-4, 100),
+    "grey_alpha8": (17, 90, 2, np.uint8, 1e-3, 100),
+    "rgb16_strip": (1, 301, 3, np.uint16, 1e-4, 60),
+    "rgba8_metadata": (51, 40, 4, np.uint8, 1e-3, 100),
+    "rgba16_pixel": (1, 1, 4, np.uint16, 1e-3, 20),
+    "rgb8_eight_levels": (257, 4096, 3, np.uint8, 1e-2, 8),
+    "grey8_nine_levels": (4097, 769, 1, np.uint8, 1e-2, 8),
+}
+
+
+def scene(height: int, width: int, channels: int, dtype: type) -> np.ndarray:
+    """A disc before a gradient, waves, and a little noise."""
+    y, x = np.mgrid[0:height, 0:width] / max(height, width)
+    disc = ((y - 0.3) ** 2 + (x - 0.5) ** 2 < 0.05).astype(float)
+    waves = 0.1 * np.sin(60 * x) * np.cos(45 * y)
+    planes = [0.2 + 0.5 * x + 0.3 * disc + waves, 0.8 - 0.6 * y + waves, 0.5 + 0.4 * disc * x, 0.3 + 0.5 * y][:channels]
+    noise = np.random.default_rng(0).normal(0, 0.01, (height, width, channels))
+    return (np.clip(np.stack(planes, -1) + noise, 0, 1) * np.iinfo(dtype).max).astype(dtype)
+
+
+def main() -> None:
+    for name, (height, width, channels, dtype, lmbda, iterations) in KINDS.items():
+        path = HERE / f"{name}.inr"
+        if path.exists():
+            continue
+        carried = Metadata(icc=b"profile" * 9, exif=b"MM\0*", xmp=b"<x/>") if "metadata" in name else Metadata()
+        picture = Picture(scene(height, width, channels, dtype), carried, ())
+        path.write_bytes(encode_picture(picture, goal=Goal("lmbda", lmbda), iterations=iterations, threads=1).data)
+        np.savez_compressed(HERE / f"{name}.npz", pixels=decode(path))
+        print(path.name, path.stat().st_size)
+
+
+if __name__ == "__main__":
+    main()
