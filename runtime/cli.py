@@ -4,6 +4,7 @@ import argparse
 import json
 import math
 import os
+import sys
 import time
 from collections.abc import Callable
 from itertools import pairwise
@@ -30,6 +31,8 @@ def add_commands(commands: Any) -> None:
     decode.add_argument("--frame", type=whole(2**31), default=0, metavar="K", help="of a file with several (default 0)")
     decode.add_argument("--region", type=region, metavar="X,Y,W,H", help="only this part, in pixels of the whole picture")
     decode.add_argument("--scale", type=scale, default=1, metavar="1/2", help="1, 1/2, 1/4 or 1/8 of its size (default 1)")
+    help = "decode the start of a file, too: what it lacks is guessed"
+    decode.add_argument("--allow-partial", action="store_true", help=help)
     add_threads(decode)
     add_trust(decode)
     info = add(commands, "info", info_command, "sections and bytes, bpp, method, sizes, cost")
@@ -90,7 +93,10 @@ def add_trust(parser: argparse.ArgumentParser) -> None:
 
 
 def decode_command(options: argparse.Namespace) -> None:
-    file = open_inr(options.input, options.threads, trust_graph=options.trust_graph)
+    options_of_file = {"trust_graph": options.trust_graph, "allow_partial": options.allow_partial}
+    file = open_inr(options.input, options.threads, **options_of_file)
+    if file.partial:
+        print(f"{options.input} is not a whole file: what it lacks is guessed", file=sys.stderr)
     if options.frame >= len(file):
         raise ValueError(f"--frame: wanted one below {len(file)}, got {options.frame}")
     write_image(options.output, file.read(options.frame, options.region, options.scale), file.metadata)

@@ -33,13 +33,15 @@ def decode(
     trust_graph: bool = False,
     region: Region | None = None,
     scale: float = 1,
+    allow_partial: bool = False,
 ) -> np.ndarray:
     """The picture in a file or in bytes: (height, width) or (height, width, channels), uint8 or uint16.
 
     `threads` 0 takes all cores; `region` and `scale` as `InrFile.read`'s. Raises BitstreamError for damaged data, for more
-    than `pixels_max` pixels, and for a file that brings its own decoder graph unless `trust_graph`.
+    than `pixels_max` pixels, for a file that brings its own decoder graph unless `trust_graph`, and for one that is cut
+    unless `allow_partial`.
     """
-    return InrFile(source, threads, pixels_max, trust_graph).read(0, region, scale)
+    return InrFile(source, threads, pixels_max, trust_graph, allow_partial).read(0, region, scale)
 
 
 def metadata(header: Header) -> Metadata:
@@ -70,11 +72,27 @@ def find_profile(header: Header, trust_graph: bool = False) -> Profile:
 
 
 class InrFile:
-    """A file, parsed but not yet decoded: `file[k]` decodes frame k, iterating decodes them all."""
+    """A file, parsed but not yet decoded: `file[k]` decodes frame k, iterating decodes them all.
 
-    def __init__(self, source: Source, threads: int = 0, pixels_max: int = PIXELS_MAX, trust_graph: bool = False) -> None:
-        self.data, self.threads = read_source(source), threads
-        self.header, self.payload = read_file(self.data, pixels_max)
+    A `partial` file is the start of one, allowed: what it lacks is guessed from what is there.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        threads: int = 0,
+        pixels_max: int = PIXELS_MAX,
+        trust_graph: bool = False,
+        allow_partial: bool = False,
+    ) -> None:
+        self.data, self.threads, self.partial = read_source(source), threads, False
+        try:
+            self.header, self.payload = read_file(self.data, pixels_max)
+        except BitstreamError:
+            if not allow_partial:
+                raise
+            self.header, self.payload = read_file(self.data, pixels_max, checked=False)
+            self.partial = True
         self.profile = find_profile(self.header, trust_graph)
 
     @property
@@ -89,7 +107,7 @@ class InrFile:
 
     def segment(self) -> Segment:
         """The decoded symbols: network tensors and latents. Raises BitstreamError."""
-        return read_segment(self.profile.manifest, self.header.signal, self.payload)
+        return read_segment(self.profile.manifest, self.header.signal, self.payload, self.partial)
 
     def __len__(self) -> int:
         return self.header.signal.frames
@@ -131,6 +149,12 @@ class InrFile:
         return (self[k] for k in range(len(self)))
 
 
-def open(source: Source, threads: int = 0, pixels_max: int = PIXELS_MAX, trust_graph: bool = False) -> InrFile:
+def open(
+    source: Source,
+    threads: int = 0,
+    pixels_max: int = PIXELS_MAX,
+    trust_graph: bool = False,
+    allow_partial: bool = False,
+) -> InrFile:
     """A file or bytes, decoded only when its frames are asked for; options as `decode`'s. Raises BitstreamError, OSError."""
-    return InrFile(source, threads, pixels_max, trust_graph)
+    return InrFile(source, threads, pixels_max, trust_graph, allow_partial)

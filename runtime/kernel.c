@@ -49,7 +49,7 @@ typedef uint32_t Vector __attribute__((vector_size(32)));
 /* The state of constriction's `RangeDecoder` with 32-bit words and 64 bits of state; behind the data come zeros. */
 typedef struct {
     const uint8_t *data;
-    size_t size, at;
+    size_t size, at, beyond; /* `beyond`: words read past the end */
     uint64_t lower, range, point;
 } Coder;
 
@@ -66,13 +66,16 @@ API size_t inrc_coder_size(void) { return sizeof(Coder); }
 
 static uint32_t next_word(Coder *coder) {
     uint32_t word = 0;
+    coder->beyond += coder->at >= coder->size;
     for (int shift = 0; shift < 32; shift += 8)
         if (coder->at < coder->size) word |= (uint32_t)coder->data[coder->at++] << shift;
     return word;
 }
 
+API size_t inrc_beyond(const Coder *coder) { return coder->beyond; }
+
 API void inrc_begin(Coder *coder, const uint8_t *data, size_t size) {
-    *coder = (Coder){data, size, 0, 0, UINT64_MAX, 0};
+    *coder = (Coder){data, size, 0, 0, 0, UINT64_MAX, 0};
     coder->point = (uint64_t)next_word(coder) << 32;
     coder->point |= next_word(coder);
 }

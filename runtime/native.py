@@ -39,7 +39,9 @@ def library() -> ctypes.CDLL | None:
         return None
     if not hasattr(kernel, f"inrc_kernel_{VERSION}"):  # left over from another version's build
         return None
-    kernel.inrc_coder_size.restype = kernel.inrc_scratch.restype = ctypes.c_size_t
+    for function in (kernel.inrc_coder_size, kernel.inrc_scratch, kernel.inrc_beyond):
+        function.restype = ctypes.c_size_t
+    kernel.inrc_beyond.argtypes = (Pointer,)
     kernel.inrc_begin.argtypes = (Pointer, ctypes.c_char_p, ctypes.c_size_t)
     kernel.inrc_tabled.argtypes = (Pointer, Pointer, Pointer, ctypes.c_size_t, Pointer)
     kernel.inrc_uniform.argtypes = (Pointer, Pointer, ctypes.c_size_t, Pointer)
@@ -82,6 +84,11 @@ class NativeDecoder:
         self._kernel, self._data = kernel, data  # the kernel reads from `data` as long as it decodes
         self._state = ctypes.create_string_buffer(kernel.inrc_coder_size())
         kernel.inrc_begin(self._state, data, len(data))
+
+    @property
+    def beyond(self) -> bool:
+        """Whether the stream has ended before the symbols read so far, or within eight bytes of them."""
+        return self._kernel.inrc_beyond(self._state) > 0
 
     def tabled(self, rows: np.ndarray, symbols: np.ndarray | None = None) -> np.ndarray:
         return self._decode(self._kernel.inrc_tabled, CUMULATIVE.ctypes.data, int32(rows))

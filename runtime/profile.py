@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
+from .vetting import vet
 from .wire import BitstreamError, Reader, Wire, Writer
 
 FOLDER = Path(__file__).parent / "profiles"
@@ -21,6 +22,7 @@ STANDARD = {1: "pyramid7", 2: "pyramid8", 3: "pyramid9"}  # numbers on the wire;
 KEY = "inrcodec"  # of the manifest among the metadata
 OPTIMIZATION = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED  # for few channels faster than all
 LEVELS_MAX, HALO_MAX = 16, 64
+ARENA_MAX = 256 << 20  # bytes that a graph which is not ours may take
 GRAPHS_MAX, GRAPH_MAX = 8, 2**20  # graphs of a profile, bytes of one
 
 
@@ -89,10 +91,29 @@ class Profile:
         return Manifest.from_json(metadata.get(KEY, "null"))
 
 
+@cache
+def _limited_arena() -> None:
+    """From now on sessions may ask for an arena that gives at most ARENA_MAX bytes."""
+    memory = onnxruntime.OrtMemoryInfo(
+        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
+    )
+    onnxruntime.create_and_register_allocator(memory, onnxruntime.OrtArenaCfg(ARENA_MAX, -1, -1, -1))
+
+
+@cache
+def _ours() -> frozenset[bytes]:
+    """The graphs that ship with the runtime."""
+    return frozenset(path.read_bytes() for path in FOLDER.glob("*.onnx"))
+
+
 @lru_cache(maxsize=16)
 def session(graph: bytes, threads: int) -> onnxruntime.InferenceSession:
-    """A cached session; `threads` 0 takes all cores. Raises BitstreamError for what is no ONNX graph."""
+    """A cached session; `threads` 0 takes all cores. Raises BitstreamError for what is no ONNX graph, or no harmless one."""
     options = onnxruntime.SessionOptions()
+    if graph not in _ours():
+        vet(graph)
+        _limited_arena()
+        options.add_session_config_entry("session.use_env_allocators", "1")
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.graph_optimization_level = OPTIMIZATION

@@ -20,12 +20,14 @@ class PureDecoder:
 
     def __init__(self, data: bytes) -> None:
         words = np.frombuffer(data + bytes(-len(data) % 4), "<u4").tolist()
-        self._words = iter(words)
+        self._words, self.beyond = iter(words), False
         self._lower, self._range, self._point = 0, ALL, self._next() << WORD | self._next()
         self._rows: dict[int, list[int]] = {}  # cumulative frequencies, as they are needed
 
     def _next(self) -> int:
-        return next(self._words, 0)
+        word = next(self._words, None)
+        self.beyond |= word is None
+        return word or 0
 
     def _quantile(self) -> tuple[int, int]:
         """The unit of frequency, and where in 0 ... 2**24 - 1 the stream points to. Raises BitstreamError."""

@@ -7,6 +7,7 @@ import numpy as np
 from .coder import Coder, decoder
 from .context import EXACT, LIMIT, SUM_BITS, UNIT_BITS, WEIGHT_BITS, ContextModel, code_grids
 from .entropy import EntropyModel, code_model
+from .partial import PartialDecoder
 from .profile import Manifest
 from .syntax import Signal
 from .wire import BitstreamError
@@ -54,6 +55,8 @@ def code_segment(
     if (n := sum(int(np.prod(shape)) for tensors in shapes.values() for shape in tensors.values())) > WEIGHTS_MAX:
         raise BitstreamError(f"wanted at most {WEIGHTS_MAX} network parameters, got {n}")
     groups = {group: code_group(coder, tensors, given.groups[group] if given else None) for group, tensors in shapes.items()}
+    if isinstance(coder, PartialDecoder):
+        coder.guess()
     if not manifest.levels or not latents:
         return Segment(sizes, groups)
     grids = grid_shapes(signal, manifest.levels)
@@ -131,10 +134,10 @@ def write_segment(manifest: Manifest, signal: Signal, segment: Segment) -> bytes
     return coder.finish()
 
 
-def read_segment(manifest: Manifest, signal: Signal, payload: bytes) -> Segment:
-    """Raises BitstreamError where the payload is no segment of this profile."""
+def read_segment(manifest: Manifest, signal: Signal, payload: bytes, partial: bool = False) -> Segment:
+    """Of a `partial` payload the rest is guessed. Raises BitstreamError where the payload is no segment of this profile."""
     try:
-        return code_segment(decoder(payload), manifest, signal)
+        return code_segment(PartialDecoder(payload) if partial else decoder(payload), manifest, signal)
     except (BitstreamError, MemoryError):
         raise
     except Exception as error:  # the coder's, or of a manifest that the file itself brings

@@ -1,0 +1,45 @@
+"""The start of a file: latents travel from coarse to fine, so a part of them makes a preview.
+
+Where the stream has ended, every latent is what the context model takes for the likeliest, given those that came.
+"""
+
+import numpy as np
+
+from . import native
+from .pure import PureDecoder
+from .tables import REACH
+from .wire import BitstreamError
+
+
+class PartialDecoder:
+    """A `coder.Coder` that reads symbols while there are any, and after `guess` makes up those that are lacking."""
+
+    def __init__(self, data: bytes) -> None:
+        self._decoder = native.NativeDecoder(data) if native.wanted() else PureDecoder(data)
+        self._guess = False
+
+    def guess(self) -> None:
+        """From here on symbols may be lacking. Raises BitstreamError where one has been lacking already."""
+        if self._decoder.beyond:
+            raise BitstreamError("truncated: wanted all networks in the part of the file that is there")
+        self._guess = True
+
+    def _lacking(self) -> bool:
+        return self._guess and self._decoder.beyond
+
+    def tabled(self, rows: np.ndarray, symbols: np.ndarray | None = None) -> np.ndarray:
+        """The column of the mean, if the symbols are not there."""
+        likeliest = np.full(len(rows), REACH, np.int32)
+        if self._lacking():
+            return likeliest
+        columns = self._decoder.tabled(rows)
+        return likeliest if self._lacking() else columns
+
+    def uniform(self, sizes: np.ndarray, values: np.ndarray | None = None) -> np.ndarray:
+        """The middle, if the values are not there."""
+        if self._lacking():
+            return (np.asarray(sizes) // 2).astype(np.int32)
+        return self._decoder.uniform(sizes)
+
+    def integer(self, size: int, value: int | None = None) -> int:
+        return int(self.uniform(np.array([size]))[0])
