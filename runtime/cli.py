@@ -17,7 +17,6 @@ from .decoder import SCALES, InrFile, Region
 from .decoder import open as open_inr
 from .inspect import macs_per_pixel, section_bytes
 from .pixels import write_image
-from .syntax import read_file
 from .synthesis import Synthesis, assemble
 
 Command = Callable[[argparse.Namespace], None]
@@ -151,6 +150,7 @@ def bench_command(options: argparse.Namespace) -> None:
     for row in rows:
         stages = ", ".join(f"{name[:-3]} {row[name]:.1f}" for name in row if name.endswith("_ms"))
         print(f"{row['threads']} thread{'s' * (row['threads'] > 1)}: ms: {stages}; {row['megapixels_per_second']:.2f} MP/s")
+    print(f"{rows[0]['macs_per_pixel']:.0f} multiply-accumulates per pixel; {rows[-1]['peak_memory_mib']:.0f} MiB at most")
 
 
 def bench(data: bytes, threads: int, runs: int) -> dict[str, float]:
@@ -158,7 +158,8 @@ def bench(data: bytes, threads: int, runs: int) -> dict[str, float]:
     stages = np.array([_timed_decode(data, threads) for _ in range(runs + 1)][1:])
     parse, entropy, synthesis, pixels = np.median(stages, axis=0).tolist()
     total = float(np.median(stages.sum(1)))
-    signal = read_file(data)[0].signal
+    file = open_inr(data, threads)
+    signal = file.header.signal
     return {
         "threads": threads,
         "parse_ms": parse,
@@ -167,7 +168,19 @@ def bench(data: bytes, threads: int, runs: int) -> dict[str, float]:
         "pixels_ms": pixels,
         "total_ms": total,
         "megapixels_per_second": signal.pixels / 1e3 / total if total else math.inf,
+        "macs_per_pixel": sum(macs_per_pixel(file.profile.manifest, signal, file.segment()).values()),
+        "peak_memory_mib": peak_memory(),
     }
+
+
+def peak_memory() -> float:
+    """MiB that the process has held at most, the interpreter and its libraries included; NaN where nobody counts."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return math.nan
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
 
 
 def _timed_decode(data: bytes, threads: int) -> list[float]:
