@@ -235,7 +235,7 @@ static int32_t short_rows(int32_t height, int32_t width, int32_t slope) {
 /* How many zeros `inrc_grid` needs as scratch. */
 API size_t inrc_scratch(int32_t height, int32_t width, int32_t slope) {
     size_t rows = (size_t)short_rows(height, width, slope), steps = (size_t)slope * (height - 1) + width;
-    return (steps + 2 * (slope + 1) * MARGIN) * rows + height + LANES + 3 * (rows + LANES);
+    return (steps + 2 * (slope + 1) * MARGIN) * rows + height + LANES + 3 * (rows + LANES) + INPUTS_MAX * LANES;
 }
 
 /* One grid (height, width) of latents, by wavefronts slope * r + c, in the skewed layout of `context.code_grid`.
@@ -243,15 +243,15 @@ API size_t inrc_scratch(int32_t height, int32_t width, int32_t slope) {
 API int inrc_grid(Coder *coder, const uint32_t *table, const Network *net, int32_t height, int32_t width, int32_t slope,
                   const int32_t *inter, int32_t *scratch, int32_t *grid) {
     int32_t rows = short_rows(height, width, slope), steps = slope * (height - 1) + width, top = (slope + 1) * MARGIN;
-    int32_t *inputs = scratch + 3 * (rows + LANES), features[INPUTS_MAX][LANES] = {{0}};
     int32_t *centres = scratch, *scales = centres + rows + LANES, *residuals = scales + rows + LANES;
+    int32_t *features = residuals + rows + LANES, *inputs = features + INPUTS_MAX * LANES;
     ptrdiff_t offsets[INPUTS_MAX];
     const int32_t *x[INPUTS_MAX];
     for (int k = 0; k < net->count; k++) {
         int32_t dy = net->neighbours[2 * k], dx = net->neighbours[2 * k + 1];
         offsets[k] = (ptrdiff_t)(slope * dy + dx) * rows + dy;
     }
-    for (int k = 0; k < net->features; k++) x[net->count + k] = features[k];
+    for (int k = 0; k < net->features; k++) x[net->count + k] = features + k * LANES;
     for (int32_t t = 0; t < steps; t++) {
         int32_t first = t < width ? 0 : (t - width) / slope + 1;
         int32_t last = t / slope < height - 1 ? t / slope : height - 1, n = last + 1 - first;
@@ -261,7 +261,7 @@ API int inrc_grid(Coder *coder, const uint32_t *table, const Network *net, int32
             for (int32_t j = i; inter && j < n && j < i + LANES; j++) {
                 int32_t r = first + j, c = t - slope * r;
                 const int32_t *parent = inter + ((size_t)(r / 2) * ((width + 1) / 2) + c / 2) * net->features;
-                for (int k = 0; k < net->features; k++) features[k][j - i] = parent[k];
+                for (int k = 0; k < net->features; k++) features[k * LANES + j - i] = parent[k];
             }
             predict(net, x, centres + i, scales + i);
         }
