@@ -12,7 +12,6 @@ Latents are coded in raster wavefronts: all (r, c) with slope * r + c = t are in
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
 from .coder import Coder
 from .entropy import code_laplace
@@ -29,6 +28,7 @@ NEIGHBOURS = (
     *((-1, 3), (-3, -1), (-3, 1), (-2, -3), (-3, -2), (-3, 2), (0, -4), (-4, 0)),
 )
 MARGIN = 4  # rows and columns that the neighbours reach
+BLOCK = 1 << 16  # latents whose inter-grid features are made at a time
 INTER_GRIDS = 3  # the finest grids have inter-grid features
 
 UNIT_BITS, WEIGHT_BITS = 6, 8  # fractional bits of inputs and hidden units, and of weights
@@ -136,8 +136,8 @@ def code_grids(
             inter = coder.inter(model.inter[level], shapes[level + 1], seen) if fine else None
             grids.append(coder.grid(kernel, shape, slope(model.neighbours), inter))
         else:
-            base = _inter_base(model, layers, level, shapes[level + 1], seen) if fine else None
-            grids.append(code_grid(coder, layers, model.neighbours, shape, base, symbols))
+            inter = inter_features(model.inter[level], shapes[level + 1], seen) if fine else None
+            grids.append(code_grid(coder, layers, model.neighbours, shape, inter, symbols))
     return grids
 
 
@@ -152,15 +152,22 @@ def coarser_grids(grids: list[Array], levels: int, hyper: int, level: int) -> Se
     return seen
 
 
-def _inter_base(model: ContextModel, layers: Layers, level: int, shape: tuple[int, int], seen: Seen) -> Array:
-    """What the features of the grids `seen` and the biases add to the head's sums: (width + 2, h, w)."""
-    weights, bias = model.inter[level]
-    values = np.empty((len(seen), *shape))
-    for value, (grid, octaves) in zip(values, seen):
-        value[:] = np.clip(grid, -LIMIT, LIMIT).repeat(1 << octaves, 0).repeat(1 << octaves, 1)[: shape[0], : shape[1]]
-    sums = weights.T * 2.0 ** (UNIT_BITS - WEIGHT_BITS) @ values.reshape(len(seen), -1) + bias[:, None] * 2.0**-WEIGHT_BITS
-    features = np.clip(np.floor(sums), -LIMIT << UNIT_BITS, LIMIT << UNIT_BITS)
-    return (layers.head[:, model.neighbours :] @ features + layers.head_bias).reshape(-1, *shape)
+def inter_features(layer: tuple[Array, Array], shape: tuple[int, int], seen: Seen) -> Array:
+    """Linear maps of the grids `seen`, repeated up to (h, w) = `shape`, in 1/64: (features, h, w) float32, integers."""
+    weights, bias = layer[0].T * 2.0 ** (UNIT_BITS - WEIGHT_BITS), layer[1][:, None] * 2.0**-WEIGHT_BITS
+    features = np.empty((len(bias), *shape), np.float32)
+    coarsest = max(1 << octaves for _, octaves in seen)
+    rows = max(1, BLOCK // shape[1] // coarsest) * coarsest  # so that a block starts where a sample of every grid does
+    for top in range(0, shape[0], rows):
+        here = features[:, top : top + rows]
+        height = here.shape[1]
+        values = np.empty((len(seen), height, shape[1]))
+        for k, (grid, octaves) in enumerate(seen):
+            part = np.clip(grid[top >> octaves : top + rows >> octaves], -LIMIT, LIMIT)
+            values[k] = part.repeat(1 << octaves, 0).repeat(1 << octaves, 1)[:height, : shape[1]]
+        sums = weights @ values.reshape(len(seen), -1) + bias
+        here[:] = np.clip(np.floor(sums), -TOP, TOP).reshape(here.shape)
+    return features
 
 
 def code_grid(
@@ -168,39 +175,39 @@ def code_grid(
     layers: Layers,
     neighbours: int,
     shape: tuple[int, int],
-    base: Array | None = None,
+    inter: Array | None = None,
     given: Array | None = None,
 ) -> Array:
-    """Code one grid (h, w) by wavefronts; `base` (width + 2, h / 2, w / 2) is what inter-grid features add to the head.
+    """Code one grid (h, w) by wavefronts; `inter` (features, h / 2, w / 2) as `inter_features` gives them, or None for zeros.
 
-    Latents live in a skewed array, (r, c) at row slope * r + c and column r, so that a wavefront is part of a row and a
-    neighbour lies at a constant distance. Rows are as short as leaves every latent and its margins a place of their own;
-    what lies beyond a row's end lies in the next.
+    The network's inputs live in a skewed array, (r, c) at row slope * r + c and column r, so that a wavefront is part of a
+    row and a neighbour lies at a constant distance. Rows are as short as leaves every latent and its margins a place of
+    their own; what lies beyond a row's end lies in the next.
     """
     h, w = shape
     lean = slope(neighbours)
     rows = min(h + MARGIN, (w + MARGIN) // lean + 1)
     steps = lean * (h - 1) + w
     top = (lean + 1) * MARGIN
-    inputs = np.zeros((steps + 2 * top) * rows + h)  # clipped latents in 1/64
-    symbols = np.zeros_like(inputs, np.int32)
+    inputs = np.zeros((steps + 2 * top) * rows + h, np.float32)  # clipped latents in 1/64
     origin = top * rows + MARGIN  # where (0, 0) lies
-    straight = as_strided(symbols[origin:], shape, (4 * (lean * rows + 1), 4 * rows))  # (r, c) view of `symbols`
-    if given is not None:
-        straight[:] = given
+    grid = np.empty(shape, np.int32) if given is None else np.ascontiguousarray(given, np.int32)
+    flat, stride = grid.reshape(-1), max(1, w - lean)  # along a wavefront; where it is not w - lean, they have one latent
     offsets = np.array([(lean * dy + dx) * rows + dy for dy, dx in NEIGHBOURS[:neighbours]])
     reach = -offsets.min()
     near = (offsets + reach)[:, None] + np.arange(h)  # (neighbours, h) into inputs[first - reach:]
-    head, width, r = layers.head[:, :neighbours].copy(), len(layers.second), np.arange(h)
-    parents, flat = (None, None) if base is None else ((r >> 1) * base.shape[2], base.reshape(len(base), -1))
+    head, below = layers.head[:, :neighbours].copy(), layers.head[:, neighbours:].copy()
+    width, r = len(layers.second), np.arange(h)
+    features, parents = (None, r) if inter is None else (inter.reshape(len(inter), -1), (r >> 1) * inter.shape[2])
     for t in range(steps):
         r0, r1 = max(0, -((w - 1 - t) // lean)), min(h - 1, t // lean) + 1
         here = slice(origin + t * rows + r0, origin + t * rows + r1)
+        first = t + r0 * (w - lean)
+        symbols = flat[first : first + (r1 - r0 - 1) * stride + 1 : stride]
         sums = head @ inputs[here.start - reach :].take(near[:, : r1 - r0])
-        if flat is None or parents is None:
-            sums += layers.head_bias
-        else:
-            sums += flat.take(parents[r0:r1] + (t - lean * r[r0:r1] >> 1), axis=1)
+        sums += layers.head_bias
+        if features is not None:
+            sums += below @ features.take(parents[r0:r1] + (t - lean * r[r0:r1] >> 1), axis=1)
         hidden = _relu(sums[:width])
         hidden = layers.second @ hidden
         hidden += layers.second_bias
@@ -209,11 +216,11 @@ def code_grid(
         np.maximum(out, LOWEST, out=out)
         np.minimum(out, HIGHEST, out=out)
         centre, scale = np.floor(out, out=out).astype(np.int64)
-        symbols[here] = code_laplace(coder, scale, centre, None if given is None else symbols[here])
-        units = symbols[here] * float(1 << UNIT_BITS)
+        symbols[:] = code_laplace(coder, scale, centre, None if given is None else symbols)
+        units = symbols * np.float32(1 << UNIT_BITS)
         np.maximum(units, -TOP, out=units)
         np.minimum(units, TOP, out=inputs[here])
-    return straight.copy()
+    return grid
 
 
 def _relu(sums: Array) -> Array:

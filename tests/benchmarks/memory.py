@@ -1,0 +1,66 @@
+"""How much memory a large picture takes to decode: 4096x4096, of latents made up, with and without the kernel.
+
+    python tests/benchmarks/memory.py [--side 4096]
+
+Growth of the process's peak over that after a small decode, beside what is promised: 64 MiB and eight times the output.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from inrcodec.export.bitstream import to_bytes
+from inrcodec.export.quantize import group_of
+from inrcodec.models.image.pyramid import Pyramid, Size
+from inrcodec.runtime.native import SWITCH
+from inrcodec.runtime.pixels import Metadata
+from inrcodec.runtime.segment import Segment, grid_shapes
+from inrcodec.runtime.syntax import Signal
+
+SMALL = Path(__file__).parents[1] / "vectors" / "rgb8.inr"
+MEASURE = """
+import sys, time
+import inrcodec
+from inrcodec.runtime.cli import peak_memory
+inrcodec.decode(sys.argv[1], 1)
+before, began = peak_memory(), time.monotonic()
+pixels = inrcodec.decode(sys.argv[2], 1)
+print(f"{peak_memory() - before:.0f} MiB more, {64 + 8 * pixels.nbytes / 2**20:.0f} promised; {time.monotonic() - began:.1f} s")
+"""
+
+
+def made_up(side: int) -> bytes:
+    """A file of the largest networks and noisy latents, unfitted."""
+    architecture = Pyramid(Signal(side, side), Size(14, 6, 32))
+    tensors = architecture.init(torch.full((3, 8, 8), 0.5), torch.Generator().manual_seed(0)).tensors
+    groups = {}
+    for group, members in architecture.manifest.groups.items():
+        groups[group], _ = group_of(tensors, [name for name, _ in members], 8)
+    shapes = grid_shapes(architecture.signal, architecture.levels)
+    rng = np.random.default_rng(0)
+    order = [*shapes[-3:][::-1], *shapes[::-1]]
+    grids = [np.rint(rng.laplace(0, 0.12, shape)).astype(np.int32) for shape in order]
+    return to_bytes(architecture, Segment(architecture.sizes, groups, grids), Metadata())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--side", type=int, default=4096)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "large.inr"
+        path.write_bytes(made_up(options.side))
+        for name, switch in (("with the kernel", "1"), ("NumPy alone", "0")):
+            command = [sys.executable, "-c", MEASURE, str(SMALL), str(path)]
+            done = subprocess.run(command, check=True, capture_output=True, text=True, env={**os.environ, SWITCH: switch})
+            print(f"{options.side}x{options.side}, {name}: {done.stdout.strip()}")
+
+
+if __name__ == "__main__":
+    main()
