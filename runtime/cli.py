@@ -150,10 +150,12 @@ def bench_command(options: argparse.Namespace) -> None:
     for row in rows:
         stages = ", ".join(f"{name[:-3]} {row[name]:.1f}" for name in row if name.endswith("_ms"))
         print(f"{row['threads']} thread{'s' * (row['threads'] > 1)}: ms: {stages}; {row['megapixels_per_second']:.2f} MP/s")
-    print(f"{rows[0]['macs_per_pixel']:.0f} multiply-accumulates per pixel; {rows[-1]['peak_memory_mib']:.0f} MiB at most")
+    memory = rows[-1]["peak_memory_mib"]
+    most = f"; {memory:.0f} MiB at most" if memory else ""
+    print(f"{rows[0]['macs_per_pixel']:.0f} multiply-accumulates per pixel{most}")
 
 
-def bench(data: bytes, threads: int, runs: int) -> dict[str, float]:
+def bench(data: bytes, threads: int, runs: int) -> dict[str, Any]:
     """Median milliseconds of each stage over `runs`, after one that is not counted."""
     stages = np.array([_timed_decode(data, threads) for _ in range(runs + 1)][1:])
     parse, entropy, synthesis, pixels = np.median(stages, axis=0).tolist()
@@ -173,14 +175,13 @@ def bench(data: bytes, threads: int, runs: int) -> dict[str, float]:
     }
 
 
-def peak_memory() -> float:
-    """MiB that the process has held at most, the interpreter and its libraries included; NaN where nobody counts."""
+def peak_memory() -> float | None:
+    """MiB that the process has held at most, the interpreter and its libraries included; None where Linux does not count."""
     try:
-        import resource
-    except ImportError:  # Windows
-        return math.nan
-    unit = 2**20 if sys.platform == "darwin" else 2**10
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return None
+    return int(status.split("VmHWM:")[1].split()[0]) / 2**10
 
 
 def _timed_decode(data: bytes, threads: int) -> list[float]:

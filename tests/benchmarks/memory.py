@@ -31,7 +31,8 @@ from inrcodec.runtime.cli import peak_memory
 inrcodec.decode(sys.argv[1], 1)
 before, began = peak_memory(), time.monotonic()
 pixels = inrcodec.decode(sys.argv[2], 1)
-print(f"{peak_memory() - before:.0f} MiB more, {64 + 8 * pixels.nbytes / 2**20:.0f} promised; {time.monotonic() - began:.1f} s")
+growth, promised, seconds = peak_memory() - before, 64 + 8 * pixels.nbytes / 2**20, time.monotonic() - began
+print(f"{growth:.0f} MiB more, {promised:.0f} promised; {seconds:.1f} s")
 """
 
 

@@ -52,7 +52,7 @@ def main() -> int:
     for data in files:
         decode(data, threads=1)
     pictures = errors = failures = 0
-    slowest, began, memory = 0.0, time.monotonic(), peak_memory()
+    slowest, began, memory = 0.0, time.monotonic(), peak_memory() or 0
     for k in range(options.count):
         data, start = mutated(np.random.default_rng([options.seed, k]), files[k % len(files)]), time.monotonic()
         try:
@@ -68,7 +68,7 @@ def main() -> int:
         if taken > SECONDS_MAX:
             failures += 1
             print(f"{k}: {taken:.1f} s", file=sys.stderr)
-    seconds, growth = time.monotonic() - began, peak_memory() - memory
+    seconds, growth = time.monotonic() - began, (peak_memory() or 0) - memory
     print(f"{options.count} files in {seconds:.0f} s: {pictures} pictures, {errors} errors, {failures} failures")
     print(f"slowest {1000 * slowest:.0f} ms, memory grew by {growth:.0f} MiB")
     return failures > 0
