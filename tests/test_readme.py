@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from inrcodec.runtime.decoder import decode
 from inrcodec.runtime.pixels import ENCODERS
 from inrcodec.train.cli import main, parser
 from inrcodec.train.encode import PRESETS
@@ -62,11 +63,16 @@ def test_use_it(tmp_path, monkeypatch, capsys):
     assert "photo.inr: 56x40 rgb" in out and "1 thread: ms" in out
     shown = []
     monkeypatch.setattr(Image.Image, "show", lambda image: shown.append(np.asarray(image)))
-    for block in blocks("python"):
-        names: dict = {}
-        exec(block, names)
-        assert names["pixels"].shape == picture.shape and names["pixels"].dtype == np.uint8
-        assert shown.pop().shape == picture.shape
+    ours, theirs = blocks("python")
+    names: dict = {}
+    exec(ours, names)
+    assert names["pixels"].shape == picture.shape and names["pixels"].dtype == np.uint8
+    assert names["part"].shape == (24, 32, 3) and names["preview"].shape == (10, 14, 3)
+    assert shown.pop().shape == picture.shape
+    assert "inrcodec" not in theirs and "inrc export photo.inr -o parts" in section("Decode it elsewhere")
+    assert main(["export", "photo.inr", "-o", "parts"]) == 0
+    exec(theirs, names)
+    np.testing.assert_array_equal(names["pixels"], decode("photo.inr"))
 
 
 def test_the_table_has_every_command():
