@@ -6,10 +6,11 @@
         :               ^
     latents 1/1  -------+
         |
-        +--> x2 --> x2 ... --> features (levels, H, W) --> 1x1 network --> 3x3 residuals --> pixels
+        +--> filter, x2 --> filter, x2 ... --> features (levels, H, W) --+--> 1x1 network --> 3x3 residuals --+--> pixels
+                                                                         +----------------- linear -----------+
 
 After COOL-CHIC (Ladune et al. 2023), C3 (Kim et al. 2024) and Cool-chic 5.0 (Ladune et al. 2026); with integer
-probability tables, a straight-through clamp, the networks' own rate in the loss and a size chosen per picture.
+probability tables, a straight-through clamp, and a size chosen per picture by what the networks cost.
 """
 
 from dataclasses import dataclass

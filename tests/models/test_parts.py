@@ -4,12 +4,13 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from inrcodec.export.quantize import cheapest_model
 from inrcodec.models.parts.context import init_context, latent_bits
 from inrcodec.models.parts.latents import Canvas
 from inrcodec.models.parts.synthesis import conv3x3, init_synthesis, synthesis_graph, synthesize
 from inrcodec.models.parts.upsampling import bicubic_taps, pyramid_features, smooth, upsample, upsampling_graph
-from inrcodec.models.quantizers import soft_round, soft_round_noise
-from inrcodec.models.rates import laplace_bits
+from inrcodec.models.quantizers import round_ste, soft_round, soft_round_noise
+from inrcodec.models.rates import laplace_bits, self_laplace_bits
 from inrcodec.runtime.segment import grid_shapes
 from inrcodec.runtime.syntax import Signal
 
@@ -131,3 +132,18 @@ def test_soft_round(temperature):
     step = 1e-6
     numeric = (soft_round_noise(x + step, noise, temperature) - soft_round_noise(x - step, noise, temperature)) / (2 * step)
     torch.testing.assert_close(gradient, numeric.detach() * inside, atol=1e-3, rtol=1e-3)
+
+
+def test_straight_through_rounds_and_lets_gradients_pass():
+    x = torch.tensor([-1.6, 0.4, 2.5], requires_grad=True)
+    y = round_ste(x)
+    assert y.tolist() == [-2, 0, 2]
+    assert torch.autograd.grad(y.sum(), x)[0].tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("scale", [2.0, 20.0])
+def test_self_fitted_laplace_predicts_what_is_coded(scale):
+    """Within a tenth, of thousands of Laplace values in steps of 1."""
+    values = torch.distributions.Laplace(0.0, scale).sample((4000,))
+    coded = cheapest_model(torch.round(values).numpy().astype(int))[1]
+    assert self_laplace_bits(values, 1.0).item() == pytest.approx(coded, rel=0.1)
