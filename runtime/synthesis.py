@@ -18,6 +18,7 @@ from .wire import BitstreamError
 
 BAND_PIXELS = 1 << 15  # rows that the last graph makes at a time hold about so many: its hidden layer then stays in cache
 TILE_PIXELS = 1 << 21  # rows of a picture whose coarser stacks are held at a time
+KERNELS, FILTERS = "upsampling.kernels", "upsampling.filters"  # tensors, a row for each level but the coarsest
 REACH = 2  # samples of a coarser stack that a doubled one depends on, to either side
 
 Span = tuple[int, int]  # first row or column, and the one behind the last
@@ -80,6 +81,9 @@ class Synthesis:
         self.graphs, self.halo = profile.graphs, profile.manifest.halo
         self.tensors = {name: from_afar(t) if octaves else t for name, t in network_tensors(segment).items()}
         levels = profile.manifest.levels
+        for name in (KERNELS, FILTERS) if levels else ():
+            if name not in self.tensors or len(self.tensors[name]) != levels - 1:
+                raise BitstreamError(f"wanted {name} with {levels - 1} rows in a profile of {levels} levels")
         grids = segment.grids[: -levels - 1 : -1] if levels else []  # finest first; hyper-latents make no picture
         self.grids = grids[octaves:]
         self.means = [self._gain(k) * block_means(grid, octaves - k) for k, grid in enumerate(grids[:octaves])]
@@ -101,14 +105,16 @@ class Synthesis:
             for rows in split(tile, max(4 * self.halo, BAND_PIXELS // width), self.halo):
                 here = Window(rows, window.columns)
                 wide = self._grown(here)
-                features = [wide.of(mean)[None, None] for mean in self.means] + [self._double(stack, below, wide, 0)]
-                image = run(self.graphs[-1], {**self.tensors, "features": np.concatenate(features, 1)}, self.threads)
+                features = self._double(stack, below, wide, 0)
+                if self.means:
+                    features = np.concatenate([*(wide.of(mean)[None, None] for mean in self.means), features], 1)
+                image = run(self.graphs[-1], {**self.tensors, "features": features}, self.threads)
                 shaped(image, (1, self.signal.channels, *wide.shape))
                 yield here, here.of(image, wide.origin)
 
     def _gain(self, level: int) -> np.float32:
         """What the filter of a finer grid makes of a constant."""
-        side = self.tensors["upsampling.filters"][level]
+        side = self.tensors[FILTERS][level]
         return (1 + side[0] + 2 * side[1:].sum()) ** 2
 
     def _chain(self) -> np.ndarray:
@@ -143,8 +149,8 @@ class Synthesis:
         feeds = {
             "features": seen.of(stack, below.origin),
             "finer": made.of(grid)[None, None].astype(np.float32),
-            "kernel": self.tensors["upsampling.kernels"][self.octaves + level],
-            "filter": self.tensors["upsampling.filters"][self.octaves + level],
+            "kernel": self.tensors[KERNELS][self.octaves + level],
+            "filter": self.tensors[FILTERS][self.octaves + level],
         }
         doubled = shaped(run(self.graphs[0], feeds, self.threads), (1, stack.shape[1] + 1, *made.shape))
         return window.of(doubled, made.origin)

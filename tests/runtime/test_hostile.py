@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import numpy as np
+import onnx
 import pytest
 
 from inrcodec.runtime.coder import Meter
@@ -173,6 +174,23 @@ def test_graphs_that_do_not_fit(files, order):
     """Trusted, but another's: the first graph alone, the last alone, one twice, in the wrong order, none."""
     header, payload = read_file(files[0])
     profile = Profile(tuple(b"none" if k is None else standard(header.profile).graphs[k] for k in order))
+    data = write_file(Header(header.signal, 0, profile.digest, {"graphs": bundle(profile)}), payload)
+    with pytest.raises(BitstreamError):
+        decode(data, threads=1, trust_graph=True)
+
+
+@pytest.mark.parametrize("changed", [{"levels": 9}, {"levels": 6}, {"tensors": "upsampling.kernelz"}])
+def test_manifests_that_do_not_fit(files, changed):
+    """Trusted, but another's: more or fewer levels than its tensors have rows, or none that are called as they should be."""
+    header, payload = read_file(files[0])
+    model = onnx.load_from_string(standard(header.profile).graphs[0])
+    text = model.metadata_props[0].value
+    if "tensors" in changed:
+        text = text.replace("upsampling.kernels", changed["tensors"])
+    else:
+        text = text.replace('"levels":7', f'"levels":{changed["levels"]}')
+    model.metadata_props[0].value = text
+    profile = Profile((model.SerializeToString(), *standard(header.profile).graphs[1:]))
     data = write_file(Header(header.signal, 0, profile.digest, {"graphs": bundle(profile)}), payload)
     with pytest.raises(BitstreamError):
         decode(data, threads=1, trust_graph=True)
