@@ -72,9 +72,10 @@ def find_profile(header: Header, trust_graph: bool = False) -> Profile:
 
 
 class InrFile:
-    """A file, parsed but not yet decoded: `file[k]` decodes frame k, iterating decodes them all.
+    """A file or bytes, parsed but not yet decoded: `file[k]` decodes frame k, iterating decodes them all.
 
-    A `partial` file is the start of one, allowed: what it lacks is guessed from what is there.
+    Options as `decode`'s. A `partial` file is the start of one, allowed: what it lacks is guessed from what is there. Raises
+    BitstreamError, OSError.
     """
 
     def __init__(
@@ -149,12 +150,4 @@ class InrFile:
         return (self[k] for k in range(len(self)))
 
 
-def open(
-    source: Source,
-    threads: int = 0,
-    pixels_max: int = PIXELS_MAX,
-    trust_graph: bool = False,
-    allow_partial: bool = False,
-) -> InrFile:
-    """A file or bytes, decoded only when its frames are asked for; options as `decode`'s. Raises BitstreamError, OSError."""
-    return InrFile(source, threads, pixels_max, trust_graph, allow_partial)
+open = InrFile  # decoded only when its frames are asked for
