@@ -10,17 +10,20 @@ import json
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import onnxruntime
 
 from .vetting import vet
 from .wire import BitstreamError, Reader, Wire, Writer
 
+if TYPE_CHECKING:
+    import onnxruntime
+
 FOLDER = Path(__file__).parent / "profiles"
 STANDARD = {1: "pyramid7", 2: "pyramid8", 3: "pyramid9"}  # numbers on the wire; never reused
 KEY = "inrcodec"  # of the manifest among the metadata
-OPTIMIZATION = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED  # for few channels faster than all
+OPTIMIZATION = "ORT_ENABLE_EXTENDED"  # ONNX Runtime's level: for few channels faster than all of them
 LEVELS_MAX, HALO_MAX = 16, 64
 ARENA_MAX = 256 << 20  # bytes that a graph which is not ours may take
 GRAPHS_MAX, GRAPH_MAX = 8, 2**20  # graphs of a profile, bytes of one
@@ -94,6 +97,8 @@ class Profile:
 @cache
 def _limited_arena() -> None:
     """From now on sessions may ask for an arena that gives at most ARENA_MAX bytes."""
+    import onnxruntime
+
     memory = onnxruntime.OrtMemoryInfo(
         "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
     )
@@ -107,8 +112,10 @@ def _ours() -> frozenset[bytes]:
 
 
 @lru_cache(maxsize=16)
-def session(graph: bytes, threads: int) -> onnxruntime.InferenceSession:
+def session(graph: bytes, threads: int) -> "onnxruntime.InferenceSession":
     """A cached session; `threads` 0 takes all cores. Raises BitstreamError for what is no ONNX graph, or no harmless one."""
+    import onnxruntime  # as late as this: whoever reads headers alone does without
+
     options = onnxruntime.SessionOptions()
     if graph not in _ours():
         vet(graph)
@@ -116,7 +123,7 @@ def session(graph: bytes, threads: int) -> onnxruntime.InferenceSession:
         options.add_session_config_entry("session.use_env_allocators", "1")
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.graph_optimization_level = OPTIMIZATION
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.__members__[OPTIMIZATION]
     options.log_severity_level = 4
     try:
         return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])

@@ -119,8 +119,10 @@ def test_bench(capsys):
     assert [row["threads"] for row in rows] == sorted({1, os.cpu_count() or 1})
     stages = ("parse_ms", "entropy_ms", "synthesis_ms", "pixels_ms")
     for row in rows:
-        assert row.keys() == {"threads", *stages, "total_ms", "megapixels_per_second"}
+        counts = "total_ms", "megapixels_per_second", "macs_per_pixel", "peak_memory_mib"
+        assert row.keys() == {"threads", *stages, *counts}
         assert 0 < sum(row[stage] for stage in stages) <= row["total_ms"] * 1.001 and row["megapixels_per_second"] > 0
+        assert 100 < row["macs_per_pixel"] < 5_000 and (row["peak_memory_mib"] or 20) > 10
     assert printed(capsys, "bench", "photo.inr", "--runs", "1").startswith("1 thread: ms: parse ")
 
 
