@@ -14,6 +14,7 @@ from inrcodec.runtime.coder import Meter
 from inrcodec.runtime.context import ContextModel, code_grids
 from inrcodec.runtime.decoder import InrFile, decode
 from inrcodec.runtime.entropy import TAGS
+from inrcodec.runtime.native import SWITCH
 from inrcodec.runtime.pixels import Metadata
 from inrcodec.runtime.profile import Profile, bundle, standard
 from inrcodec.runtime.range_coder import Encoder
@@ -105,10 +106,12 @@ def made_up(rng: np.random.Generator, data: bytes) -> bytes:
 MUTATIONS = (flipped, cut, inserted, random_payload, another_header, made_up)
 
 
+@pytest.mark.parametrize(("kernel", "count"), [("1", 350), ("0", 60)])
 @pytest.mark.parametrize("mutation", MUTATIONS)
-def test_a_picture_or_an_error(files, mutation):
-    """Sixty files a mutation, all with good checksums."""
-    for seed in range(60):
+def test_a_picture_or_an_error(files, mutation, kernel, count, monkeypatch):
+    """All with good checksums; by the kernel in C, where it was built, and without."""
+    monkeypatch.setenv(SWITCH, kernel)
+    for seed in range(count):
         data, began = mutation(np.random.default_rng(seed), files[seed % 3]), time.monotonic()
         try:
             file = InrFile(data, threads=1)
