@@ -10,7 +10,7 @@ from .pixels import Metadata
 from .profile import Profile, standard, unbundle
 from .segment import Segment, read_segment
 from .syntax import DIGEST, NAMED_BY_DIGEST, PIXELS_MAX, Header, read_file
-from .synthesis import Synthesis, Window, assemble
+from .synthesis import Synthesis, Window, assemble, halved
 from .wire import BitstreamError
 
 PROFILE_FOLDER = "INRC_PROFILES"  # environment variable: where profiles named by digest lie
@@ -125,13 +125,17 @@ class InrFile:
         if not -len(self) <= frame < len(self):
             raise IndexError(f"wanted a frame below {len(self)}, got {frame}")
         self._check(region, scale)
-        synthesis = Synthesis(self.header, self.profile, self.segment(), self.threads, SCALES.index(scale))
-        n = round(1 / scale)
+        octaves, n = SCALES.index(scale), round(1 / scale)
+        # Smaller pictures are made twice as large and halved: the graphs do not know how to be far away.
+        synthesis = Synthesis(self.header, self.profile, self.segment(), self.threads, max(0, octaves - 1))
         window = synthesis.whole
         if region is not None:
             x, y, width, height = region
-            window = Window((y // n, -(-(y + height) // n)), (x // n, -(-(x + width) // n)))
-        return assemble(self.header.signal, window, synthesis.parts(window))
+            twice = 2 if octaves else 1
+            ends = zip((y, x), (y + height, x + width), synthesis.shape)
+            window = Window(*((first // n * twice, min(-(-end // n) * twice, side)) for first, end, side in ends))
+        pixels = assemble(self.header.signal, window, synthesis.parts(window))
+        return halved(pixels) if octaves else pixels
 
     def _check(self, region: Region | None, scale: float) -> None:
         """Before anything is decoded."""

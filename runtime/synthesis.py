@@ -186,3 +186,11 @@ def assemble(signal: Signal, window: Window, parts: Iterable[tuple[Window, np.nd
     for part, image in parts:
         part.of(out.transpose(2, 0, 1), window.origin)[:] = quantize(image[0], signal.bit_depth)
     return out[..., 0] if signal.channels == 1 else out
+
+
+def halved(pixels: np.ndarray) -> np.ndarray:
+    """(h, w[, channels]) integers -> means of blocks of four, (h / 2, w / 2), rounded up; edges repeat."""
+    height, width = pixels.shape[:2]
+    padded = np.pad(pixels, [(0, height % 2), (0, width % 2)] + [(0, 0)] * (pixels.ndim - 2), mode="edge")
+    blocks = padded.reshape(-(-height // 2), 2, -(-width // 2), 2, *pixels.shape[2:])
+    return np.rint(blocks.mean((1, 3), dtype=np.float32)).astype(pixels.dtype)
