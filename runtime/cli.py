@@ -92,8 +92,8 @@ def add_trust(parser: argparse.ArgumentParser) -> None:
 
 
 def decode_command(options: argparse.Namespace) -> None:
-    options_of_file = {"trust_graph": options.trust_graph, "allow_partial": options.allow_partial}
-    file = open_inr(options.input, options.threads, **options_of_file)
+    allowed = {"trust_graph": options.trust_graph, "allow_partial": options.allow_partial}
+    file = open_inr(options.input, options.threads, **allowed)
     if file.partial:
         print(f"{options.input} is not a whole file: what it lacks is guessed", file=sys.stderr)
     if options.frame >= len(file):

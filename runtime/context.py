@@ -17,6 +17,7 @@ from .coder import Coder
 from .entropy import code_laplace
 from .native import NativeDecoder, Network, Seen
 from .tables import FRACTIONS, SCALE_ZERO, SCALES, SCALES_PER_OCTAVE
+from .wire import BitstreamError
 
 Array = np.ndarray
 
@@ -64,6 +65,17 @@ class ContextModel:
     last_bias: Array
     skip: Array
     inter: tuple[tuple[Array, Array], ...]
+
+    def __post_init__(self) -> None:
+        """Raises BitstreamError for shapes that make no network: the kernel in C relies on them."""
+        inputs, width, features = len(self.first), len(self.second), {len(bias) for _, bias in self.inter}
+        wanted = (inputs, width), (width,), (width, width), (width,), (width, 2), (2,), (inputs, 2)
+        arrays = self.first, self.first_bias, self.second, self.second_bias, self.last, self.last_bias, self.skip
+        linear = all(weights.ndim == 2 and weights.shape[1] == len(bias) for weights, bias in self.inter)
+        if tuple(array.shape for array in arrays) != wanted or len(features) != 1 or not linear:
+            raise BitstreamError("wanted a context network whose layers fit each other")
+        if not 1 <= self.neighbours <= len(NEIGHBOURS):
+            raise BitstreamError(f"wanted 1 to {len(NEIGHBOURS)} neighbours, got {self.neighbours}")
 
     @property
     def features(self) -> int:
@@ -132,6 +144,8 @@ def code_grids(
         level = len(order) - 1 - i
         fine = level < min(INTER_GRIDS, len(shapes) - 1)
         seen = coarser_grids(grids, len(shapes), len(hyper), level) if fine else []
+        if fine and len(model.inter[level][0]) != len(seen):
+            raise BitstreamError(f"wanted inter-grid features of {len(seen)} grids, got {len(model.inter[level][0])}")
         if isinstance(coder, NativeDecoder) and kernel and kernel.small:
             inter = coder.inter(model.inter[level], shapes[level + 1], seen) if fine else None
             grids.append(coder.grid(kernel, shape, slope(model.neighbours), inter))

@@ -1,8 +1,9 @@
 /* The decoder's inner loops: range decoder, integer context network, wavefronts.
 
 Optional: NumPy does the same, slower, and every symbol is equal (`context.py` and `tables.py` say what is computed and
-why it is exact). C99 and the vector types of gcc and clang; no libraries, allocation or floats, so that it also becomes WebAssembly or part
-of an app. Integers wrap in uint32_t, which is defined; the sums themselves fit int32_t, which the caller has checked.
+why it is exact). C99 and the vector types of gcc and clang; no libraries, allocation or floats, so that it also becomes
+WebAssembly or part of an app. Integers wrap in uint32_t, which is defined; the sums themselves fit int32_t, which the
+caller has checked, as it has that the network's layers fit each other.
 */
 
 #include <stddef.h>

@@ -41,7 +41,7 @@ class Size:
     hidden: int
 
 
-# Sizes by the bytes of the file, up to which each is the best bargain: they cost about 0.4, 0.8, 1.1 and 1.3 kB themselves.
+# Sizes by the bytes of the file, up to which each is the best bargain: they cost about 0.5, 0.9, 1.5 and 1.7 kB themselves.
 SIZES = ((2_500, Size(6, 2, 8)), (12_000, Size(10, 4, 16)), (25_000, Size(14, 6, 32)), (float("inf"), Size(14, 6, 48)))
 
 

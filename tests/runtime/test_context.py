@@ -76,6 +76,13 @@ def test_symbols_beyond_the_tables_come_back():
     assert_round_trip(random_model(14, 6, seen, seed=3), shapes, hyper, grids)
 
 
+def test_features_of_other_grids_are_refused():
+    shapes, hyper, seen = pyramid(9, 14)
+    ones = [np.ones(shape, np.int32) for shape in [*hyper[::-1], *shapes[::-1]]]
+    with pytest.raises(BitstreamError, match="wanted inter-grid features of"):
+        code_grids(Meter(), random_model(6, 2, [n - 1 for n in seen]), shapes, hyper, ones)
+
+
 def test_networks_too_wide_for_the_kernel_are_numpys():
     shapes, hyper, seen = pyramid(9, 14)
     model = random_model(24, INPUTS_MAX, seen)

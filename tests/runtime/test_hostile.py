@@ -5,6 +5,7 @@ import tracemalloc
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -18,7 +19,7 @@ from inrcodec.runtime.native import SWITCH
 from inrcodec.runtime.pixels import Metadata
 from inrcodec.runtime.profile import Profile, bundle, standard
 from inrcodec.runtime.range_coder import Encoder
-from inrcodec.runtime.segment import EXPONENTS, code_segment
+from inrcodec.runtime.segment import EXPONENTS, code_segment, read_segment
 from inrcodec.runtime.syntax import COLOURS, Header, Signal, read_file, write_file
 from inrcodec.runtime.wire import BitstreamError
 
@@ -197,6 +198,27 @@ def test_manifests_that_do_not_fit(files, changed):
     data = write_file(Header(header.signal, 0, profile.digest, {"graphs": bundle(profile)}), payload)
     with pytest.raises(BitstreamError):
         decode(data, threads=1, trust_graph=True)
+
+
+@pytest.mark.parametrize("kernel", ["1", "0"])
+@pytest.mark.parametrize(
+    ("name", "dimensions"),
+    [
+        ("context.first.weight", ["neighbours+features", 3]),
+        ("context.second.weight", [3, 3]),
+        ("context.last.weight", ["neighbours+features", 1]),
+        ("context.skip.weight", [1, 2]),
+        ("context.first.bias", [7]),
+        ("inter.1.bias", [50]),
+    ],
+)
+def test_context_networks_that_do_not_fit(files, name, dimensions, kernel, monkeypatch):
+    """Trusted, but another's: a layer too small for the next must not be read beyond its end."""
+    monkeypatch.setenv(SWITCH, kernel)
+    manifest, signal = standard(1).manifest, Signal(24, 32)
+    tensors = tuple((n, tuple(dimensions) if n == name else d, group) for n, d, group in manifest.tensors)
+    with pytest.raises(BitstreamError, match="layers fit each other"):
+        read_segment(replace(manifest, tensors=tensors), signal, b"")  # which reads as the smallest sizes, all zeros
 
 
 def test_a_tall_grid_takes_memory_by_its_latents():
