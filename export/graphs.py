@@ -3,6 +3,7 @@
 `python -m inrcodec.export.graphs` writes the standard profiles into the runtime; they never change once released.
 """
 
+import itertools
 from pathlib import Path
 
 import onnx
@@ -10,7 +11,8 @@ import torch
 
 from ..models.image import pyramid
 from ..models.method import Graph
-from ..runtime.profile import FOLDER, KEY, Manifest, Profile
+from ..runtime.orders import ORDERS
+from ..runtime.profile import FOLDER, KEY, Manifest
 
 OPSET = 18
 
@@ -26,7 +28,7 @@ class _Positional(torch.nn.Module):
         return self.graph.function(dict(zip(self.graph.inputs, inputs)))
 
 
-def to_onnx(graph: Graph, manifest: Manifest | None = None) -> bytes:
+def to_onnx(graph: Graph) -> bytes:
     """The ONNX file of one graph; its inputs bear the tensors' names."""
     names = list(graph.inputs)
     shapes = tuple(dict.fromkeys(graph.dynamic.get(name, {}), torch.export.Dim.DYNAMIC) for name in names)
@@ -48,26 +50,27 @@ def to_onnx(graph: Graph, manifest: Manifest | None = None) -> bytes:
         del node.metadata_props[:]
     del model.graph.value_info[:]
     del model.metadata_props[:]
-    if manifest:
-        model.metadata_props.add(key=KEY, value=manifest.to_json())
     model.producer_name, model.producer_version, model.doc_string = "inrcodec", "", ""
     onnx.checker.check_model(model)
     return model.SerializeToString(deterministic=True)
 
 
-def pyramid_profile(levels: int) -> Profile:
-    upsampling, synthesis = pyramid.graphs()
-    return Profile((to_onnx(upsampling, pyramid.manifest(levels)), to_onnx(synthesis)))
+def with_manifest(graph: bytes, manifest: Manifest) -> bytes:
+    """The same ONNX file, with the manifest in its metadata."""
+    model = onnx.load_from_string(graph)
+    model.metadata_props.add(key=KEY, value=manifest.to_json())
+    return model.SerializeToString(deterministic=True)
 
 
 def write_standard_profiles(folder: Path = FOLDER) -> None:
     """NAME.txt lists a profile's graphs; they differ in their manifests alone, and the synthesis is one file for all."""
     folder.mkdir(exist_ok=True)
-    for levels in (7, 8, 9):
-        upsampling, synthesis = pyramid_profile(levels).graphs
-        (folder / f"upsampling{levels}.onnx").write_bytes(upsampling)
-        (folder / "synthesis.onnx").write_bytes(synthesis)
-        (folder / f"pyramid{levels}.txt").write_text(f"upsampling{levels}.onnx synthesis.onnx\n")
+    upsampling, synthesis = (to_onnx(graph) for graph in pyramid.graphs())
+    (folder / "synthesis.onnx").write_bytes(synthesis)
+    for levels, order in itertools.product(pyramid.LEVELS, ORDERS):
+        manifest = pyramid.manifest(levels, order)
+        (folder / f"{manifest.name}.onnx").write_bytes(with_manifest(upsampling, manifest))
+        (folder / f"{manifest.name}.txt").write_text(f"{manifest.name}.onnx synthesis.onnx\n")
 
 
 if __name__ == "__main__":

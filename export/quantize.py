@@ -7,10 +7,11 @@ import torch
 
 from ..models.method import Tensors
 from ..runtime.coder import Meter
-from ..runtime.context import EXACT, SUM_BITS, WEIGHT_BITS, ContextModel
+from ..runtime.context import ContextModel
 from ..runtime.entropy import SCALE_INDICES, SYMBOL_MAX, EntropyModel, Laplace, Zeros, code_model
+from ..runtime.network import EXACT, SUM_BITS, WEIGHT_BITS
 from ..runtime.profile import Manifest
-from ..runtime.segment import Group, context_model, largest_sum
+from ..runtime.segment import Group, context_model
 from ..runtime.tables import SCALE_ZERO, SCALES_PER_OCTAVE
 
 Cost = Callable[[Tensors], float]
@@ -95,7 +96,7 @@ def keep_exact(tensors: Tensors, manifest: Manifest) -> Tensors:
     """`tensors`, the context network shrunk where its integer sums could leave 32 bits."""
     tensors = dict(tensors)
     names = [name for name, _, group in manifest.tensors if group in CONTEXT_BITS]
-    while names and largest_sum(_finest_context(tensors, manifest)) >= EXACT // 2:  # the rest is for rounding
+    while names and _finest_context(tensors, manifest).largest_sum() >= EXACT // 2:  # the rest is for rounding
         tensors |= {name: tensors[name] * 0.9 for name in names}
     return tensors
 
@@ -106,4 +107,4 @@ def _finest_context(tensors: Tensors, manifest: Manifest) -> ContextModel:
         if name in CONTEXT_BITS:
             names = [tensor for tensor, _ in members]
             groups[name] = Group(CONTEXT_BITS[name], Zeros(), symbols_of(tensors, names, CONTEXT_BITS[name]))
-    return context_model(groups, bound=False)
+    return context_model(manifest.order, groups, bound=False)

@@ -110,10 +110,14 @@ class Paper:
 
 @dataclass(frozen=True)
 class Method:
-    """`build(signal, nbytes)` gives the architecture for a file of about so many bytes; `recipe(lmbda)` is how to fit it."""
+    """`build(signal, nbytes)` gives the architecture for a file of about so many bytes; `recipe(lmbda)` is how to fit it.
+
+    `tunes`: what the function that makes this takes as `tune`, besides none.
+    """
 
     name: str
     kind: str  # "image" or "video"
     paper: Paper
     build: Callable[[Signal, float], Architecture]
     recipe: Callable[[float], Recipe]
+    tunes: tuple[str, ...] = ()

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from .coder import Meter
+from .orders import ORDERS
 from .profile import Manifest
 from .segment import Segment, code_segment, grid_shapes
 from .syntax import MAGIC, Header, Signal, code_header
@@ -32,6 +33,7 @@ def macs_per_pixel(manifest: Manifest, signal: Signal, segment: Segment) -> dict
         return {"synthesis": float(synthesis)}
     areas = [h * w for h, w in grid_shapes(signal, manifest.levels)]
     per_latent = sum(n for name, n in sizes.items() if name.startswith("context.") and name.endswith("weight"))
+    per_latent /= ORDERS[manifest.order]  # each network codes as many
     coded = [*areas, *areas[len(areas) - manifest.hyper :]]
     inter = [n for name, n in sizes.items() if name.startswith("inter.") and name.endswith("weight")]
     context = per_latent * sum(coded) + sum(n * area for n, area in zip(inter, areas[1:]))

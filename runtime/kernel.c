@@ -1,6 +1,6 @@
-/* The decoder's inner loops: range decoder, integer context network, wavefronts.
+/* The decoder's inner loops: range decoder, integer context network, wavefronts and cosets.
 
-Optional: NumPy does the same, slower, and every symbol is equal (`context.py` and `tables.py` say what is computed and
+Optional: NumPy does the same, slower, and every symbol is equal (`network.py` and `tables.py` say what is computed and
 why it is exact). C99 and the vector types of gcc and clang; no libraries, allocation or floats, so that it also becomes
 WebAssembly or part of an app. Integers wrap in uint32_t, which is defined; the sums themselves fit int32_t, which the
 caller has checked, as it has that the network's layers fit each other.
@@ -42,7 +42,8 @@ enum {
     ESCAPE_BITS = 25,
     INPUTS_MAX = 64, /* neighbours and features; as wide are the hidden layers */
     LANES = 32,      /* latents of a wavefront that the network takes at once */
-    VECTORS = LANES / 8
+    VECTORS = LANES / 8,
+    BATCH = 1 << 14 /* latents of a coset that are coded at once, in whole rows */
 };
 
 typedef uint32_t Vector __attribute__((vector_size(32)));
@@ -57,11 +58,10 @@ typedef struct {
 /* Weights in row-major order, one row per output: `head` is (width + 2, inputs), its last rows the linear path. */
 typedef struct {
     const int32_t *head, *head_bias, *second, *second_bias, *last;
-    const int32_t *neighbours; /* (rows, columns) of each */
-    int32_t count, features, width;
+    int32_t inputs, width;
 } Network;
 
-API void inrc_kernel_1(void) {} /* the version of these functions; `native.py` has the same */
+API void inrc_kernel_2(void) {} /* the version of these functions; `native.py` has the same */
 
 API size_t inrc_coder_size(void) { return sizeof(Coder); }
 
@@ -165,7 +165,7 @@ WIDEST static void predict(const Network *net, const int32_t *const *x, int32_t 
     int32_t hidden[INPUTS_MAX][LANES];
     const int32_t *layer[INPUTS_MAX];
     int width = net->width;
-    product(net->head, net->head_bias, width + 2, net->count + net->features, x, head);
+    product(net->head, net->head_bias, width + 2, net->inputs, x, head);
     for (int j = 0; j < width; j++) {
         layer[j] = hidden[j];
         for (int i = 0; i < LANES; i++) hidden[j][i] = relu(head[j][i]);
@@ -233,36 +233,39 @@ static int32_t short_rows(int32_t height, int32_t width, int32_t slope) {
     return rows < height + MARGIN ? rows : height + MARGIN;
 }
 
-/* How many zeros `inrc_grid` needs as scratch. */
-API size_t inrc_scratch(int32_t height, int32_t width, int32_t slope) {
+/* How many zeros `inrc_wavefronts` needs as scratch. */
+API size_t inrc_wavefronts_scratch(int32_t height, int32_t width, int32_t slope) {
     size_t rows = (size_t)short_rows(height, width, slope), steps = (size_t)slope * (height - 1) + width;
     return (steps + 2 * (slope + 1) * MARGIN) * rows + height + LANES + 3 * (rows + LANES) + INPUTS_MAX * LANES;
 }
 
-/* One grid (height, width) of latents, by wavefronts slope * r + c, in the skewed layout of `context.code_grid`.
-   `inter` is (height / 2, width / 2, features), rounded up, or NULL where features are zero. */
-API int inrc_grid(Coder *coder, const uint32_t *table, const Network *net, int32_t height, int32_t width, int32_t slope,
-                  const int32_t *inter, int32_t *scratch, int32_t *grid) {
+/* One grid (height, width) of latents, by wavefronts slope * r + c, in the skewed layout of `wavefronts.py`. `neighbours`
+   are (rows, columns) of each; `inter` (features, height', width'), `octaves` coarser, or NULL where features are zero. */
+API int inrc_wavefronts(Coder *coder, const uint32_t *table, const Network *net, const int32_t *neighbours, int32_t count,
+                        int32_t height, int32_t width, int32_t slope, const int32_t *inter, int32_t octaves,
+                        int32_t *scratch, int32_t *grid) {
     int32_t rows = short_rows(height, width, slope), steps = slope * (height - 1) + width, top = (slope + 1) * MARGIN;
     int32_t *centres = scratch, *scales = centres + rows + LANES, *residuals = scales + rows + LANES;
     int32_t *features = residuals + rows + LANES, *inputs = features + INPUTS_MAX * LANES;
+    int32_t inter_width = (width + octaves) >> octaves;
+    size_t inter_size = (size_t)((height + octaves) >> octaves) * inter_width;
     ptrdiff_t offsets[INPUTS_MAX];
     const int32_t *x[INPUTS_MAX];
-    for (int k = 0; k < net->count; k++) {
-        int32_t dy = net->neighbours[2 * k], dx = net->neighbours[2 * k + 1];
+    for (int k = 0; k < count; k++) {
+        int32_t dy = neighbours[2 * k], dx = neighbours[2 * k + 1];
         offsets[k] = (ptrdiff_t)(slope * dy + dx) * rows + dy;
     }
-    for (int k = 0; k < net->features; k++) x[net->count + k] = features + k * LANES;
+    for (int k = count; k < net->inputs; k++) x[k] = features + (k - count) * LANES;
     for (int32_t t = 0; t < steps; t++) {
         int32_t first = t < width ? 0 : (t - width) / slope + 1;
         int32_t last = t / slope < height - 1 ? t / slope : height - 1, n = last + 1 - first;
         int32_t *here = inputs + ((size_t)top + t) * rows + MARGIN + first;
         for (int32_t i = 0; i < n; i += LANES) {
-            for (int k = 0; k < net->count; k++) x[k] = here + i + offsets[k];
+            for (int k = 0; k < count; k++) x[k] = here + i + offsets[k];
             for (int32_t j = i; inter && j < n && j < i + LANES; j++) {
                 int32_t r = first + j, c = t - slope * r;
-                const int32_t *parent = inter + ((size_t)(r / 2) * ((width + 1) / 2) + c / 2) * net->features;
-                for (int k = 0; k < net->features; k++) features[k * LANES + j - i] = parent[k];
+                const int32_t *parent = inter + (size_t)(r >> octaves) * inter_width + (c >> octaves);
+                for (int k = 0; k < net->inputs - count; k++) features[k * LANES + j - i] = parent[k * inter_size];
             }
             predict(net, x, centres + i, scales + i);
         }
@@ -276,19 +279,66 @@ API int inrc_grid(Coder *coder, const uint32_t *table, const Network *net, int32
     return 0;
 }
 
-/* Inter-grid features (height, width, features) of `count` decoded grids, each of `sizes` (rows, columns) and repeated
-   2^shift times. `weights` are (features, count). */
-API void inrc_inter(const int32_t *weights, const int32_t *bias, int32_t count, int32_t features, int32_t height,
-                    int32_t width, const int32_t *const *grids, const int32_t *sizes, const int32_t *shifts, int32_t *out) {
-    for (int32_t r = 0; r < height; r++)
-        for (int32_t c = 0; c < width; c++) {
-            int32_t values[INPUTS_MAX];
-            for (int g = 0; g < count; g++)
-                values[g] = clip(grids[g][(size_t)(r >> shifts[g]) * sizes[2 * g + 1] + (c >> shifts[g])], -LIMIT, LIMIT);
-            for (int f = 0; f < features; f++) {
-                int64_t sum = bias[f];
-                for (int g = 0; g < count; g++) sum += (int64_t)weights[f * count + g] * values[g] * (1 << UNIT_BITS);
-                *out++ = clip(sum >> WEIGHT_BITS, -TOP, TOP);
+static int32_t rows_at_once(int32_t height, int32_t width) {
+    int32_t rows = BATCH / width < 1 ? 1 : BATCH / width;
+    return rows < height ? rows : height;
+}
+
+/* How many values `inrc_coset` needs as scratch. */
+API size_t inrc_coset_scratch(int32_t height, int32_t width) {
+    return 3 * ((size_t)rows_at_once(height, width) * width + LANES);
+}
+
+/* One coset (height, width), as `cosets.py` does it. Input k of latent (r, c) is inputs[k][r * strides[k] + c]; up to
+   LANES - 1 values behind the last are read and ignored. */
+API int inrc_coset(Coder *coder, const uint32_t *table, const Network *net, const int32_t *const *inputs,
+                   const int32_t *strides, int32_t height, int32_t width, int32_t *scratch, int32_t *symbols) {
+    int32_t rows = rows_at_once(height, width);
+    int32_t *scales = scratch, *residuals = scales + (size_t)rows * width + LANES;
+    int32_t *centres = residuals + (size_t)rows * width + LANES;
+    const int32_t *x[INPUTS_MAX];
+    for (int32_t top = 0; top < height; top += rows) {
+        int32_t n = (height - top < rows ? height - top : rows) * width;
+        for (int32_t at = 0; at < n; at += width)
+            for (int32_t i = 0; i < width; i += LANES) {
+                for (int k = 0; k < net->inputs; k++) x[k] = inputs[k] + (size_t)(top + at / width) * strides[k] + i;
+                predict(net, x, centres + at + i, scales + at + i);
             }
+        if (code_laplace(coder, table, scales, n, centres, residuals)) return -1;
+        for (int32_t i = 0; i < n; i++) *symbols++ = centres[i];
+    }
+    return 0;
+}
+
+/* `values`, of `count` inputs each, to `features` of one row: LANES - 1 more of either are in memory. */
+WIDEST static void inter_row(const int32_t *weights, const int32_t *bias, int32_t count, int32_t features, int32_t width,
+                             const int32_t *const *values, int32_t *out, size_t size) {
+    uint32_t sums[INPUTS_MAX][LANES];
+    const int32_t *x[INPUTS_MAX];
+    for (int32_t c = 0; c < width; c += LANES) {
+        for (int g = 0; g < count; g++) x[g] = values[g] + c;
+        product(weights, bias, features, count, x, sums);
+        for (int f = 0; f < features; f++)
+            for (int i = 0; i < LANES && c + i < width; i++)
+                out[f * size + c + i] = clip(wrapped(sums[f][i]) >> WEIGHT_BITS, -TOP, TOP);
+    }
+}
+
+/* Inter-grid features (features, height, width) of `count` decoded grids, each of `sizes` (rows, columns) and repeated
+   2^shift times. `weights` are (features, count); `scratch` holds count * (width + LANES). */
+API void inrc_inter(const int32_t *weights, const int32_t *bias, int32_t count, int32_t features, int32_t height,
+                    int32_t width, const int32_t *const *grids, const int32_t *sizes, const int32_t *shifts,
+                    int32_t *scratch, int32_t *out) {
+    size_t stride = (size_t)width + LANES, size = (size_t)height * width;
+    const int32_t *values[INPUTS_MAX];
+    for (int g = 0; g < count; g++) values[g] = scratch + g * stride;
+    for (int32_t r = 0; r < height; r++) {
+        for (int g = 0; g < count; g++) {
+            if (r & ((1 << shifts[g]) - 1)) continue; /* the row is still there */
+            const int32_t *row = grids[g] + (size_t)(r >> shifts[g]) * sizes[2 * g + 1];
+            for (int32_t c = 0; c < width; c++)
+                scratch[g * stride + c] = clip(row[c >> shifts[g]], -LIMIT, LIMIT) * (1 << UNIT_BITS);
         }
+        inter_row(weights, bias, count, features, width, values, out + (size_t)r * width, size);
+    }
 }

@@ -5,6 +5,7 @@ INRC_NATIVE=0 in the environment leaves it out; so does a machine where it was n
 
 import ctypes
 import os
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -13,9 +14,10 @@ import numpy as np
 from .tables import CUMULATIVE, PRECISION
 from .wire import BitstreamError
 
-VERSION = 1  # of the kernel's functions; `kernel.c` has the same
+VERSION = 2  # of the kernel's functions; `kernel.c` has the same
 SWITCH = "INRC_NATIVE"  # environment variable
 INPUTS_MAX = 64  # of the kernel's network; wider ones are NumPy's
+SLACK = 32  # values that the kernel reads, and ignores, behind the last
 Pointer = ctypes.c_void_p
 Seen = list[tuple[np.ndarray, int]]  # decoded grids, each with the octaves that it is coarser
 
@@ -24,8 +26,8 @@ class _Network(ctypes.Structure):
     """As in `kernel.c`."""
 
     _fields_ = (
-        *((name, Pointer) for name in ("head", "head_bias", "second", "second_bias", "last", "neighbours")),
-        *((name, ctypes.c_int32) for name in ("count", "features", "width")),
+        *((name, Pointer) for name in ("head", "head_bias", "second", "second_bias", "last")),
+        *((name, ctypes.c_int32) for name in ("inputs", "width")),
     )
 
 
@@ -39,15 +41,18 @@ def library() -> ctypes.CDLL | None:
         return None
     if not hasattr(kernel, f"inrc_kernel_{VERSION}"):  # left over from another version's build
         return None
-    for function in (kernel.inrc_coder_size, kernel.inrc_scratch, kernel.inrc_beyond):
+    for function in (kernel.inrc_coder_size, kernel.inrc_wavefronts_scratch, kernel.inrc_coset_scratch, kernel.inrc_beyond):
         function.restype = ctypes.c_size_t
+    number, network = ctypes.c_int32, ctypes.POINTER(_Network)
     kernel.inrc_beyond.argtypes = (Pointer,)
     kernel.inrc_begin.argtypes = (Pointer, ctypes.c_char_p, ctypes.c_size_t)
     kernel.inrc_tabled.argtypes = (Pointer, Pointer, Pointer, ctypes.c_size_t, Pointer)
     kernel.inrc_uniform.argtypes = (Pointer, Pointer, ctypes.c_size_t, Pointer)
-    kernel.inrc_scratch.argtypes = (ctypes.c_int32,) * 3
-    kernel.inrc_grid.argtypes = (Pointer, Pointer, ctypes.POINTER(_Network), *(ctypes.c_int32,) * 3, *(Pointer,) * 3)
-    kernel.inrc_inter.argtypes = (Pointer, Pointer, *(ctypes.c_int32,) * 4, *(Pointer,) * 4)
+    kernel.inrc_wavefronts_scratch.argtypes = (number,) * 3
+    kernel.inrc_wavefronts.argtypes = (Pointer, Pointer, network, Pointer, *(number,) * 4, Pointer, number, Pointer, Pointer)
+    kernel.inrc_coset_scratch.argtypes = (number,) * 2
+    kernel.inrc_coset.argtypes = (Pointer, Pointer, network, Pointer, Pointer, number, number, Pointer, Pointer)
+    kernel.inrc_inter.argtypes = (Pointer, Pointer, *(number,) * 4, *(Pointer,) * 5)
     return kernel
 
 
@@ -61,22 +66,21 @@ def int32(values: object) -> np.ndarray:
 
 
 class Network:
-    """A context network as the kernel takes it: weights one row per output, `neighbours` (n, 2) rows and columns."""
+    """A context network as the kernel takes it: weights one row per output."""
 
-    def __init__(self, features: int, neighbours: object, **weights: np.ndarray) -> None:
-        self._arrays = {name: int32(values) for name, values in {**weights, "neighbours": neighbours}.items()}
+    def __init__(self, **weights: np.ndarray) -> None:
+        self._arrays = {name: int32(values) for name, values in weights.items()}
         addresses = {name: array.ctypes.data for name, array in self._arrays.items()}
-        count, width = len(self._arrays["neighbours"]), len(self._arrays["second"])
-        self.record = _Network(**addresses, count=count, features=features, width=width)
+        self.record = _Network(**addresses, inputs=weights["head"].shape[1], width=len(weights["second"]))
 
     @property
     def small(self) -> bool:
         """Whether the kernel has room for it."""
-        return max(self.record.width, self.record.count + self.record.features) <= INPUTS_MAX
+        return max(self.record.width, self.record.inputs) <= INPUTS_MAX
 
 
 class NativeDecoder:
-    """`coder.Decoder` by the kernel, and whole grids in one call."""
+    """A `coder.Coder` that reads by the kernel, and decodes whole grids in one call."""
 
     def __init__(self, data: bytes) -> None:
         kernel = library()
@@ -111,25 +115,50 @@ class NativeDecoder:
         if failed:
             raise BitstreamError("wanted a range-coded stream, got data that no encoder writes")
 
-    def grid(self, network: Network, shape: tuple[int, int], slope: int, inter: np.ndarray | None) -> np.ndarray:
-        """Latents (h, w) int32; `inter` (h / 2, w / 2, features) int32 as `inter_features` gives them."""
-        scratch = np.zeros(self._kernel.inrc_scratch(*shape, slope), np.int32)
+    def wavefronts(
+        self,
+        network: Network,
+        neighbours: Sequence[tuple[int, int]],
+        shape: tuple[int, int],
+        slope: int,
+        inter: np.ndarray | None,
+        octaves: int,
+    ) -> np.ndarray:
+        """Latents (h, w) int32; `inter` (features, h', w') int32, `octaves` coarser, or None for zeros."""
+        scratch = np.zeros(self._kernel.inrc_wavefronts_scratch(*shape, slope), np.int32)
         out = np.empty(shape, np.int32)
-        features = None if inter is None else inter.ctypes.data
-        where = scratch.ctypes.data, out.ctypes.data
-        self._check(
-            self._kernel.inrc_grid(self._state, CUMULATIVE.ctypes.data, network.record, *shape, slope, features, *where)
-        )
+        near, features = int32(neighbours), None if inter is None else inter.ctypes.data
+        where = near.ctypes.data, len(near), *shape, slope, features, octaves, scratch.ctypes.data, out.ctypes.data
+        self._check(self._kernel.inrc_wavefronts(self._state, CUMULATIVE.ctypes.data, network.record, *where))
+        return out
+
+    def coset(self, network: Network, inputs: list[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
+        """Latents (h, w) int32; `inputs` are views int32 that start with the first latent's, zeros where there are fewer than
+        the network has. Behind the last value there must be SLACK more."""
+        out = np.empty(shape, np.int32)
+        none = np.broadcast_to(np.zeros(shape[1] + SLACK, np.int32), (shape[0], shape[1] + SLACK))
+        inputs = inputs + [none] * (network.record.inputs - len(inputs))
+        scratch = np.empty(self._kernel.inrc_coset_scratch(*shape), np.int32)
+        pointers = (Pointer * len(inputs))(*(view.ctypes.data for view in inputs))
+        strides = int32([view.strides[0] // view.itemsize for view in inputs])
+        where = pointers, strides.ctypes.data, *shape, scratch.ctypes.data, out.ctypes.data
+        self._check(self._kernel.inrc_coset(self._state, CUMULATIVE.ctypes.data, network.record, *where))
         return out
 
     def inter(self, layer: tuple[np.ndarray, np.ndarray], shape: tuple[int, int], seen: Seen) -> np.ndarray:
-        """Inter-grid features (h, w, n) of the grids `seen` by a linear `layer`, (grids, n) and (n,)."""
+        """Inter-grid features (n, h, w) of the grids `seen` by a linear `layer`, (grids, n) and (n,)."""
         weights, bias, grids = int32(layer[0].T), int32(layer[1]), [int32(grid) for grid, _ in seen]
         sizes, shifts = int32([grid.shape for grid in grids]), int32([shift for _, shift in seen])
         pointers = (Pointer * len(grids))(*(grid.ctypes.data for grid in grids))
-        out = np.empty((*shape, len(bias)), np.int32)
+        scratch, out = np.zeros(len(grids) * (shape[1] + SLACK), np.int32), with_slack((len(bias), *shape))
         self._kernel.inrc_inter(
             *(weights.ctypes.data, bias.ctypes.data, len(grids), len(bias), *shape),
-            *(pointers, sizes.ctypes.data, shifts.ctypes.data, out.ctypes.data),
+            *(pointers, sizes.ctypes.data, shifts.ctypes.data, scratch.ctypes.data, out.ctypes.data),
         )
         return out
+
+
+def with_slack(shape: tuple[int, ...]) -> np.ndarray:
+    """Zeros, int32, with SLACK values more in memory."""
+    size = int(np.prod(shape))
+    return np.zeros(size + SLACK, np.int32)[:size].reshape(shape)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .orders import ORDERS
 from .vetting import vet
 from .wire import BitstreamError, Reader, Wire, Writer
 
@@ -21,7 +22,12 @@ if TYPE_CHECKING:
     import onnxruntime
 
 FOLDER = Path(__file__).parent / "profiles"
-STANDARD = {1: "pyramid7", 2: "pyramid8", 3: "pyramid9"}  # numbers on the wire; never reused
+# Numbers on the wire; never reused.
+STANDARD = {
+    **{1: "pyramid7", 2: "pyramid8", 3: "pyramid9"},
+    **{4: "pyramid7_parallel", 5: "pyramid8_parallel", 6: "pyramid9_parallel"},
+    **{7: "pyramid7_hybrid", 8: "pyramid8_hybrid", 9: "pyramid9_hybrid"},
+}
 KEY = "inrcodec"  # of the manifest among the metadata
 OPTIMIZATION = "ORT_ENABLE_EXTENDED"  # ONNX Runtime's level: for few channels faster than all of them
 LEVELS_MAX, HALO_MAX = 16, 64
@@ -35,7 +41,8 @@ class Manifest:
 
     `sizes`: (name, largest value) of the numbers chosen per picture. `tensors`: (name, dimensions, group) in the order of
     the stream; a dimension is a number or a sum of names such as "neighbours+features" ("channels" is the signal's).
-    Tensors of one group share a step and an entropy model. `levels`, `hyper`: latent and hyper-latent grids, if any.
+    Tensors of one group share a step and an entropy model. `levels`, `hyper`: latent and hyper-latent grids, if any;
+    `order`: in which their latents are coded.
     `halo`: rows that the last graph needs beyond those it makes, if it may be run in bands.
     """
 
@@ -45,6 +52,7 @@ class Manifest:
     levels: int = 0
     hyper: int = 0
     halo: int = -1
+    order: str = "raster"
 
     def shape(self, dimensions: tuple[int | str, ...], sizes: dict[str, int]) -> tuple[int, ...]:
         return tuple(d if isinstance(d, int) else sum(sizes[name] for name in d.split("+")) for d in dimensions)
@@ -72,7 +80,9 @@ class Manifest:
             grids = {name: int(facts.pop(name)) for name in ("levels", "hyper", "halo")}
             if not (0 <= grids["hyper"] <= grids["levels"] <= LEVELS_MAX and -1 <= grids["halo"] <= HALO_MAX):
                 raise ValueError(f"grids out of bounds: {grids}")
-            return cls(str(facts.pop("name")), sizes, tensors, **grids)
+            if (order := facts.pop("order")) not in ORDERS:
+                raise ValueError(f"wanted an order of {', '.join(ORDERS)}, got {order!r}")
+            return cls(str(facts.pop("name")), sizes, tensors, **grids, order=order)
         except (ValueError, TypeError, KeyError) as error:
             raise BitstreamError(f"wanted a profile's manifest, got {error}") from None
 

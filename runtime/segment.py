@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .coder import Coder, decoder
-from .context import EXACT, LIMIT, SUM_BITS, UNIT_BITS, WEIGHT_BITS, ContextModel, code_grids
+from .context import ContextModel, code_grids
 from .entropy import EntropyModel, code_model
+from .network import EXACT, SUM_BITS, WEIGHT_BITS, Network
+from .orders import ORDERS
 from .partial import PartialDecoder
 from .profile import Manifest
 from .syntax import Signal
@@ -61,7 +63,9 @@ def code_segment(
         return Segment(sizes, groups)
     grids = grid_shapes(signal, manifest.levels)
     hyper = grids[len(grids) - manifest.hyper :]
-    return Segment(sizes, groups, code_grids(coder, context_model(groups), grids, hyper, given.grids if given else None))
+    return Segment(
+        sizes, groups, code_grids(coder, context_model(manifest.order, groups), grids, hyper, given.grids if given else None)
+    )
 
 
 def code_group(coder: Coder, shapes: dict[str, tuple[int, ...]], given: Group | None = None) -> Group:
@@ -75,55 +79,35 @@ def code_group(coder: Coder, shapes: dict[str, tuple[int, ...]], given: Group | 
     return Group(exponent, model, {name: part.reshape(shape) for (name, shape), part in zip(shapes.items(), parts)})
 
 
-def context_model(groups: dict[str, Group], bound: bool = True) -> ContextModel:
-    """The integer context network of a segment's tensors.
+def context_model(order: str, groups: dict[str, Group], bound: bool = True) -> ContextModel:
+    """The integer context model of a segment's tensors.
 
     Raises BitstreamError where its sums could leave 32 bits, unless `bound` is off.
     """
+    group_of = {name: group for group in groups.values() for name in group.symbols}
 
-    def fixed(name: str, bits: int) -> np.ndarray:
-        group = next(group for group in groups.values() if name in group.symbols)
+    def fixed(name: str) -> np.ndarray:
+        bits = SUM_BITS if name.endswith("bias") else WEIGHT_BITS
+        group = group_of[name]
         if group.exponent > bits:
             raise BitstreamError(f"wanted {name} in steps of at least 2**-{bits}, got 2**-{group.exponent}")
         return group.symbols[name].astype(np.int64) << (bits - group.exponent)
 
-    levels = [
-        name.split(".")[1]
-        for group in groups.values()
-        for name in group.symbols
-        if name.startswith("inter.") and name.endswith(".weight")
-    ]
+    grids = [name.removesuffix(".weight") for name in group_of if name.startswith("inter.") and name.endswith(".weight")]
     model = ContextModel(
-        *(fixed(f"context.{name}", SUM_BITS if "bias" in name else WEIGHT_BITS) for name in CONTEXT_TENSORS),
-        inter=tuple((fixed(f"inter.{k}.weight", WEIGHT_BITS), fixed(f"inter.{k}.bias", SUM_BITS)) for k in levels),
+        order,
+        tuple(Network(*(fixed(f"context.{i}.{name}") for name in NETWORK_TENSORS)) for i in range(ORDERS[order])),
+        tuple((fixed(f"{grid}.weight"), fixed(f"{grid}.bias")) for grid in grids),
     )
-    if bound and (most := largest_sum(model)) >= EXACT:
+    if bound and (most := model.largest_sum()) >= EXACT:
         raise BitstreamError(f"wanted context sums below {EXACT}, got up to {most}")
     return model
 
 
-CONTEXT_TENSORS = (
-    "first.weight",
-    "first.bias",
-    "second.weight",
-    "second.bias",
-    "last.weight",
-    "last.bias",
+NETWORK_TENSORS = (
+    *("first.weight", "first.bias", "second.weight", "second.bias", "last.weight", "last.bias"),
     "skip.weight",
 )
-
-
-def largest_sum(model: ContextModel) -> int:
-    """The largest magnitude that any sum of the context network can reach, in its fixed point."""
-    unit = LIMIT << UNIT_BITS
-    layers = [
-        unit * np.abs(model.first).sum(0) + np.abs(model.first_bias),
-        unit * np.abs(model.second + (np.eye(len(model.second), dtype=np.int64) << WEIGHT_BITS)).sum(0)
-        + np.abs(model.second_bias),
-        unit * (np.abs(model.last).sum(0) + np.abs(model.skip).sum(0)) + np.abs(model.last_bias),
-        *(unit * np.abs(weights).sum(0) + np.abs(bias) for weights, bias in model.inter),
-    ]
-    return int(max(layer.max(initial=0) for layer in layers))
 
 
 def write_segment(manifest: Manifest, signal: Signal, segment: Segment) -> bytes:

@@ -1,7 +1,7 @@
 """The context model in training: the rate of a canvas of latents and all its gradients in one pass.
 
-The network is the one that `runtime.context` runs in integers. The canvas is walked in pieces that stay in cache: each is
-taken forward and, at once, backward, since a rate's gradient needs nothing from downstream but a factor.
+The networks are those that `runtime.network` runs in integers, in the same orders. The canvas is walked in pieces that stay
+in cache: each is taken forward and, at once, backward, since a rate's gradient needs nothing from downstream but a factor.
 """
 
 import torch
@@ -9,10 +9,13 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.nn import functional as F
 
-from ...runtime.context import INTER_GRIDS, LIMIT, NEIGHBOURS, SCALES
-from ...runtime.tables import SCALE_ZERO, SCALES_PER_OCTAVE
+from ...runtime.context import INTER_GRIDS
+from ...runtime.network import LIMIT
+from ...runtime.orders import CAUSAL, ORDERS, across, around
+from ...runtime.segment import NETWORK_TENSORS
+from ...runtime.tables import SCALE_ZERO, SCALES, SCALES_PER_OCTAVE
 from ..rates import laplace_bits
-from .latents import Canvas
+from .latents import Canvas, cosets
 
 PIECE = 16384  # latents; on a GPU the whole canvas is one piece
 FIRST_LOG2_SCALE = -4.0  # zeros are nearly free at first: latents come alive only where they pay
@@ -20,22 +23,21 @@ LOG2_SCALE_MIN = -SCALE_ZERO / SCALES_PER_OCTAVE
 LOG2_SCALE_MAX = (SCALES + 3 * SCALES_PER_OCTAVE - 1 - SCALE_ZERO) / SCALES_PER_OCTAVE
 
 
-def init_context(neighbours: int, features: int, grids: list[int], generator: torch.Generator) -> dict[str, Tensor]:
+def init_context(
+    order: str, neighbours: int, features: int, width: int, grids: list[int], generator: torch.Generator
+) -> dict[str, Tensor]:
     """Fresh tensors by their names on the wire; `grids` is how many grids each inter-grid layer sees, finest first."""
-    inputs = neighbours + features
-
-    def normal(rows: int, columns: int) -> Tensor:
-        return torch.randn(rows, columns, generator=generator) / columns**2
-
-    tensors = {
-        "context.first.weight": normal(inputs, inputs),
-        "context.first.bias": torch.zeros(inputs),
-        "context.second.weight": torch.zeros(inputs, inputs),
-        "context.second.bias": torch.zeros(inputs),
-        "context.last.weight": torch.randn(inputs, 2, generator=generator) / 4,
-        "context.last.bias": torch.tensor([0.0, FIRST_LOG2_SCALE]),
-        "context.skip.weight": torch.zeros(inputs, 2),
-    }
+    inputs, tensors = neighbours + features, {}
+    for i in range(ORDERS[order]):
+        tensors |= {
+            f"context.{i}.first.weight": torch.randn(inputs, width, generator=generator) / (inputs * width),
+            f"context.{i}.first.bias": torch.zeros(width),
+            f"context.{i}.second.weight": torch.zeros(width, width),
+            f"context.{i}.second.bias": torch.zeros(width),
+            f"context.{i}.last.weight": torch.randn(width, 2, generator=generator) / 4,
+            f"context.{i}.last.bias": torch.tensor([0.0, FIRST_LOG2_SCALE]),
+            f"context.{i}.skip.weight": torch.zeros(inputs, 2),
+        }
     for level, count in enumerate(grids):
         tensors[f"inter.{level}.weight"] = torch.randn(count, features, generator=generator) / count
         tensors[f"inter.{level}.bias"] = torch.zeros(features)
@@ -43,74 +45,100 @@ def init_context(neighbours: int, features: int, grids: list[int], generator: to
 
 
 class _Rate(Function):
-    """Bits of the latents on a canvas."""
+    """Bits of the latents on `planes` of equal size, one behind the other, each with a network of its own.
+
+    `offsets` are of each plane's neighbours; `features` lie on every plane, `sighted` is 0 where the first plane's network
+    sees these alone.
+    """
 
     @staticmethod
-    def forward(ctx, needs, latents, features, mask, offsets, piece, w1, b1, w2, b2, w3, b3, skip):
-        width, near = w2.shape[0], latents.clamp(-LIMIT, LIMIT)
-        first, second = torch.cat([w1, skip], 1), w2 + torch.eye(width, device=w2.device)
-        grads = [torch.zeros_like(x) for x in (latents, features, first, b1, w2, b2, w3, b3)]
-        g_latents, g_features, g_first, g_b1, g_w2, g_b2, g_w3, g_b3 = grads
-        start, stop, n_near = -min(offsets), len(latents), len(offsets)
+    def forward(ctx, needs, latents, features, mask, sighted, offsets, piece, *weights):
+        near, planes = latents.clamp(-LIMIT, LIMIT), len(offsets)
+        size, total = len(latents) // planes, len(latents)
         bits, ones = latents.new_zeros(()), latents.new_ones(piece)
-        inputs, g_sums = latents.new_empty(len(w1), piece), latents.new_empty(width + 2, piece)
-        for i in range(start, stop, piece):
-            j = min(i + piece, stop)
-            x, one, g_head, here = inputs[:, : j - i], ones[: j - i], g_sums[:, : j - i], mask[i:j]
-            for k, offset in enumerate(offsets):
-                x[k] = near[i + offset : j + offset]
-            x[n_near:] = features[:, i:j]
-            head = first.t() @ x
-            h1 = head[:width].add_(b1[:, None]).relu_()
-            h2 = torch.addmm(b2[:, None], second.t(), h1).relu_()
-            out = torch.addmm(b3[:, None], w3.t(), h2).add_(head[width:])
-            cost, by_residual, by_scale = laplace_bits(latents[i:j] - out[0], out[1].clamp_(LOG2_SCALE_MIN, LOG2_SCALE_MAX))
-            bits += torch.dot(cost, here)
-            if not needs:
-                continue
-            g_latents[i:j].addcmul_(by_residual, here)
-            g_h1, g_out = g_head[:width], g_head[width:]
-            torch.mul(by_residual, here, out=g_out[0]).neg_()
-            torch.mul(by_scale, here, out=g_out[1])
-            g_w3.addmm_(h2, g_out.t())
-            g_b3.addmv_(g_out, one)
-            g_h2 = _relu_backward(w3 @ g_out, h2)
-            g_w2.addmm_(h1, g_h2.t())
-            g_b2.addmv_(g_h2, one)
-            _relu_backward(torch.mm(second, g_h2, out=g_h1), h1)
-            g_b1.addmv_(g_h1, one)
-            g_first.addmm_(x, g_head.t())
-            g_x = first @ g_head
-            for k, offset in enumerate(offsets):
-                g_latents[i + offset : j + offset] += g_x[k]
-            g_features[:, i:j] = g_x[n_near:]
+        g_latents, g_features, grads = torch.zeros_like(latents), torch.zeros_like(features), []
+        for p in range(planes):
+            w1, b1, w2, b2, w3, b3, skip = weights[p * len(NETWORK_TENSORS) : (p + 1) * len(NETWORK_TENSORS)]
+            width, n_near, plane = w2.shape[0], len(offsets[p]), p * size
+            first, second = torch.cat([w1, skip], 1), w2 + torch.eye(width, device=w2.device)
+            g_first, g_b1, g_w2, g_b2, g_w3, g_b3 = (torch.zeros_like(x) for x in (first, b1, w2, b2, w3, b3))
+            inputs, g_sums = latents.new_empty(len(w1), piece), latents.new_empty(width + 2, piece)
+            start = max(plane, -min(offsets[p]))
+            stop = min(plane + size, total - max(offsets[p]))
+            for i in range(start, stop, piece):
+                j = min(i + piece, stop)
+                x, one, g_head, here = inputs[:, : j - i], ones[: j - i], g_sums[:, : j - i], mask[i:j]
+                for k, offset in enumerate(offsets[p]):
+                    x[k] = near[i + offset : j + offset]
+                if p == 0 and sighted is not None:
+                    x[:n_near] *= sighted[i:j]
+                x[n_near:] = features[:, i - plane : j - plane]
+                head = first.t() @ x
+                h1 = head[:width].add_(b1[:, None]).relu_()
+                h2 = torch.addmm(b2[:, None], second.t(), h1).relu_()
+                out = torch.addmm(b3[:, None], w3.t(), h2).add_(head[width:])
+                log2_scale = out[1].clamp_(LOG2_SCALE_MIN, LOG2_SCALE_MAX)
+                cost, by_residual, by_scale = laplace_bits(latents[i:j] - out[0], log2_scale)
+                bits += torch.dot(cost, here)
+                if not needs:
+                    continue
+                g_latents[i:j].addcmul_(by_residual, here)
+                g_h1, g_out = g_head[:width], g_head[width:]
+                torch.mul(by_residual, here, out=g_out[0]).neg_()
+                torch.mul(by_scale, here, out=g_out[1])
+                g_w3.addmm_(h2, g_out.t())
+                g_b3.addmv_(g_out, one)
+                g_h2 = _relu_backward(w3 @ g_out, h2)
+                g_w2.addmm_(h1, g_h2.t())
+                g_b2.addmv_(g_h2, one)
+                _relu_backward(torch.mm(second, g_h2, out=g_h1), h1)
+                g_b1.addmv_(g_h1, one)
+                g_first.addmm_(x, g_head.t())
+                g_x = first @ g_head
+                if p == 0 and sighted is not None:
+                    g_x[:n_near] *= sighted[i:j]
+                for k, offset in enumerate(offsets[p]):
+                    g_latents[i + offset : j + offset] += g_x[k]
+                g_features[:, i - plane : j - plane] += g_x[n_near:]
+            grads += [g_first[:, :width], g_b1, g_w2, g_b2, g_w3, g_b3, g_first[:, width:]]
         if needs:
-            ctx.width = width
-            ctx.save_for_backward(*grads)
+            ctx.save_for_backward(g_latents, g_features, *grads)
         return bits
 
     @staticmethod
     def backward(ctx, grad):  # pyright: ignore[reportIncompatibleMethodOverride]
-        g_latents, g_features, g_first, g_b1, g_w2, g_b2, g_w3, g_b3 = (g * grad for g in ctx.saved_tensors)
-        g_w1, g_skip = g_first[:, : ctx.width], g_first[:, ctx.width :]
-        return None, g_latents, g_features, None, None, None, g_w1, g_b1, g_w2, g_b2, g_w3, g_b3, g_skip
+        g_latents, g_features, *grads = (g * grad for g in ctx.saved_tensors)
+        return None, g_latents, g_features, None, None, None, None, *grads
 
 
 def _relu_backward(grad: Tensor, output: Tensor) -> Tensor:
     return torch.ops.aten.threshold_backward.grad_input(grad, output, 0, grad_input=grad)
 
 
-def latent_bits(latents: Tensor, canvas: Canvas, levels: int, mask: Tensor, tensors: dict[str, Tensor]) -> Tensor:
+def latent_bits(
+    latents: Tensor, canvas: Canvas, levels: int, mask: Tensor, tensors: dict[str, Tensor], order: str = "raster"
+) -> Tensor:
     """Total bits of `latents` (rows, columns), the first `levels` grids of `canvas` being latents, the rest hyper."""
-    neighbours = tensors["context.first.weight"].shape[0] - tensors["inter.0.bias"].shape[0]
-    columns = canvas.size[1]
-    offsets = [dy * columns + dx for dy, dx in NEIGHBOURS[:neighbours]]
+    neighbours = tensors["context.0.first.weight"].shape[0] - tensors["inter.0.bias"].shape[0]
     features = inter_features(latents, canvas, levels, tensors)
-    piece = PIECE if latents.device.type == "cpu" else latents.numel()
-    names = ("first.weight", "first.bias", "second.weight", "second.bias", "last.weight", "last.bias", "skip.weight")
-    weights = [tensors[f"context.{name}"] for name in names]
+    sighted = None
+    if ORDERS[order] > 1:
+        if order == "parallel":
+            fine = torch.ones_like(mask)
+            for grid in canvas.split(fine)[: min(INTER_GRIDS, levels - 1)]:
+                grid.zero_()
+            sighted = cosets(fine)[0].reshape(-1)
+        latents, mask, features = cosets(latents), cosets(mask), features[:, ::2, ::2]
+    rows, columns = features.shape[1:]
+    offsets = [[dy * columns + dx for dy, dx in CAUSAL[:neighbours]]]
+    for i in range(1, ORDERS[order]):
+        places = [across(i, at) for at in around(i, neighbours)]
+        offsets.append([((plane - i) * rows + dy) * columns + dx for plane, dy, dx in places])
+    piece = PIECE if latents.device.type == "cpu" else latents.numel() // len(offsets)
+    weights = [tensors[f"context.{i}.{name}"] for i in range(len(offsets)) for name in NETWORK_TENSORS]
     needs = torch.is_grad_enabled() and any(t.requires_grad for t in (latents, features, *weights))
-    return _Rate.apply(needs, latents.reshape(-1), features.flatten(1), mask.reshape(-1), offsets, piece, *weights)  # pyright: ignore[reportReturnType]
+    flat = latents.reshape(-1), features.flatten(1), mask.reshape(-1)
+    return _Rate.apply(needs, *flat, sighted, offsets, piece, *weights)  # pyright: ignore[reportReturnType]
 
 
 def inter_features(latents: Tensor, canvas: Canvas, levels: int, tensors: dict[str, Tensor]) -> Tensor:

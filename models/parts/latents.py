@@ -1,7 +1,8 @@
 """All latent grids of a picture on one canvas, so that a step of training touches them in one call.
 
 The finest grid lies on the left, the second on its right, below that the third and beside this one all others, with a
-margin of zeros as wide as the context's reach around each. Flattened, a neighbour is a constant offset away on every grid.
+margin of zeros as wide as the context's reach around each. Flattened, a neighbour is a constant offset away on every grid;
+where grids are coded by cosets (`cell` 2), they begin at even rows and columns, and so it is on the planes of the cosets.
 """
 
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from ...runtime.context import MARGIN
+from ...runtime.orders import COSETS, MARGIN
 
 
 def grid_shapes(height: int, width: int, levels: int) -> list[tuple[int, int]]:
@@ -20,28 +21,38 @@ def grid_shapes(height: int, width: int, levels: int) -> list[tuple[int, int]]:
 
 @dataclass(frozen=True)
 class Canvas:
-    """Where each grid lies: `shapes` finest first, latents then hyper-latents."""
+    """Where each grid lies: `shapes` finest first, latents then hyper-latents; `cell` 1, or 2 for cosets."""
 
     shapes: tuple[tuple[int, int], ...]
+    cell: int = 1
+
+    @property
+    def margin(self) -> int:
+        return MARGIN * self.cell
+
+    @cached_property
+    def places(self) -> list[tuple[int, int]]:
+        """(rows, columns) that each grid takes: whole cells."""
+        return [(h + h % self.cell, w + w % self.cell) for h, w in self.shapes]
 
     @cached_property
     def corners(self) -> list[tuple[int, int]]:
         """(row, column) of each grid's first value."""
-        corners = [(MARGIN, MARGIN)]
-        row, column = MARGIN, 2 * MARGIN + self.shapes[0][1]
-        for i, (h, w) in enumerate(self.shapes[1:], 1):
+        corners = [(self.margin, self.margin)]
+        row, column = self.margin, 2 * self.margin + self.places[0][1]
+        for i, (h, w) in enumerate(self.places[1:], 1):
             corners.append((row, column))
             if i == 2:
-                column += w + MARGIN
+                column += w + self.margin
             else:
-                row += h + MARGIN
+                row += h + self.margin
         return corners
 
     @cached_property
     def size(self) -> tuple[int, int]:
-        bottom = max(r + h for (r, _), (h, _) in zip(self.corners, self.shapes))
-        right = max(c + w for (_, c), (_, w) in zip(self.corners, self.shapes))
-        return bottom + MARGIN, right + MARGIN
+        bottom = max(r + h for (r, _), (h, _) in zip(self.corners, self.places))
+        right = max(c + w for (_, c), (_, w) in zip(self.corners, self.places))
+        return bottom + self.margin, right + self.margin
 
     def split(self, canvas: Tensor) -> list[Tensor]:
         """Views (..., h, w) of the grids on `canvas` (..., rows, columns)."""
@@ -57,3 +68,8 @@ class Canvas:
     def mask(self, device: torch.device | str = "cpu") -> Tensor:
         """1 where a latent lies, 0 on the margins: (rows, columns)."""
         return self.join([torch.ones(shape, device=device) for shape in self.shapes])
+
+
+def cosets(x: Tensor) -> Tensor:
+    """(..., rows, columns), both even -> (..., 4, rows / 2, columns / 2): the planes of COSETS."""
+    return torch.stack([x[..., row::2, column::2] for row, column in COSETS], -3)

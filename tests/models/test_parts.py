@@ -1,5 +1,7 @@
 """The parts: gradients are derivatives, fast forms equal the plain ones, graphs equal training."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -11,6 +13,7 @@ from inrcodec.models.parts.synthesis import conv3x3, init_synthesis, synthesis_g
 from inrcodec.models.parts.upsampling import bicubic_taps, pyramid_features, smooth, upsample, upsampling_graph
 from inrcodec.models.quantizers import round_ste, soft_round, soft_round_noise
 from inrcodec.models.rates import laplace_bits, self_laplace_bits
+from inrcodec.runtime.orders import ORDERS
 from inrcodec.runtime.segment import grid_shapes
 from inrcodec.runtime.syntax import Signal
 
@@ -45,16 +48,19 @@ def test_canvas_margins_are_clear(size):
         assert (F.max_pool2d(alone, 9, 1, 4) * mask).sum() == alone.sum()
 
 
-def test_rate_gradients(canvas):
+@pytest.mark.parametrize("order", ORDERS)
+def test_rate_gradients(canvas, order):
     torch.manual_seed(0)
+    canvas = replace(canvas, cell=1 if order == "raster" else 2)
     seen = [LEVELS - 1 - k + HYPER for k in range(3)]
-    fresh = init_context(6, 2, seen, torch.Generator().manual_seed(0))
-    tensors = noisy(fresh | {"context.last.bias": torch.zeros(2)})  # at the first bias scales lie near their clamp
+    fresh = init_context(order, 6, 2, 5, seen, torch.Generator().manual_seed(0))
+    even = {f"context.{i}.last.bias": torch.zeros(2) for i in range(ORDERS[order])}  # at the first bias scales lie near
+    tensors = noisy(fresh | even)  # their clamp
     mask = canvas.mask().double()
     latents = (torch.randn(canvas.size, dtype=torch.double) * 1.5 * mask).requires_grad_()
 
     def bits(latents, *values):
-        return latent_bits(latents, canvas, LEVELS, mask, dict(zip(tensors, values)))
+        return latent_bits(latents, canvas, LEVELS, mask, dict(zip(tensors, values)), order)
 
     assert torch.autograd.gradcheck(bits, (latents, *tensors.values()), eps=1e-6, atol=1e-3, fast_mode=True)
 

@@ -1,11 +1,14 @@
-"""The integer context model: what is written is read, on every shape and template."""
+"""The integer context model: what is written is read, on every shape and template, in every order."""
 
 import numpy as np
 import pytest
 
 from inrcodec.runtime.coder import Meter
-from inrcodec.runtime.context import NEIGHBOURS, ContextModel, code_grids, slope
+from inrcodec.runtime.context import ContextModel, code_grids
+from inrcodec.runtime.cosets import BATCH
 from inrcodec.runtime.native import INPUTS_MAX, NativeDecoder, library
+from inrcodec.runtime.network import Network
+from inrcodec.runtime.orders import CAUSAL, COSETS, MARGIN, NEIGHBOURS_MAX, ORDERS, across, around, slope
 from inrcodec.runtime.pure import PureDecoder
 from inrcodec.runtime.range_coder import Decoder, Encoder
 from inrcodec.runtime.wire import BitstreamError
@@ -13,25 +16,19 @@ from inrcodec.runtime.wire import BitstreamError
 DECODERS = [Decoder, PureDecoder, NativeDecoder] if library() else [Decoder, PureDecoder]
 
 
-def random_model(neighbours: int, features: int, grids: list[int], seed: int = 0) -> ContextModel:
+def random_model(
+    neighbours: int, features: int, grids: list[int], seed: int = 0, order: str = "raster", width: int = 0
+) -> ContextModel:
     """Integer weights of about 0.2."""
     rng = np.random.default_rng(seed)
-    inputs = neighbours + features
+    inputs, width = neighbours + features, width or neighbours + features
 
     def draw(*shape: int) -> np.ndarray:
         return rng.integers(-50, 50, shape)
 
-    inter = tuple((draw(n, features), draw(features)) for n in grids)
-    return ContextModel(
-        draw(inputs, inputs),
-        draw(inputs),
-        draw(inputs, inputs),
-        draw(inputs),
-        draw(inputs, 2),
-        draw(2),
-        draw(inputs, 2),
-        inter,
-    )
+    shapes = (inputs, width), (width,), (width, width), (width,), (width, 2), (2,), (inputs, 2)
+    networks = tuple(Network(*(draw(*shape) for shape in shapes)) for _ in range(ORDERS[order]))
+    return ContextModel(order, networks, tuple((draw(n, features), draw(features)) for n in grids))
 
 
 def pyramid(height: int, width: int, levels: int = 6, hyper: int = 2):
@@ -41,9 +38,10 @@ def pyramid(height: int, width: int, levels: int = 6, hyper: int = 2):
 
 @pytest.mark.parametrize("neighbours", [1, 6, 10, 14, 24])
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (17, 1), (13, 22), (40, 31)])
-def test_round_trip(size, neighbours):
+@pytest.mark.parametrize("order", ORDERS)
+def test_round_trip(order, size, neighbours):
     shapes, hyper, seen = pyramid(*size)
-    model = random_model(neighbours, 2, seen)
+    model = random_model(neighbours, 2, seen, order=order, width=0 if neighbours % 4 else 5)
     rng = np.random.default_rng(1)
     grids = [
         np.rint(rng.laplace(0, 2.0 ** (k - 2), shape)).astype(np.int32)
@@ -62,18 +60,20 @@ def assert_round_trip(model, shapes, hyper, grids):
             np.testing.assert_array_equal(mine, theirs, str(decoder))
 
 
-def test_huge_symbols_come_back():
+@pytest.mark.parametrize("order", ORDERS)
+def test_huge_symbols_come_back(order):
     shapes, hyper, seen = pyramid(9, 14)
     grids = [np.full(shape, 70_000 * (-1) ** k, np.int32) for k, shape in enumerate([*hyper[::-1], *shapes[::-1]])]
-    assert_round_trip(random_model(14, 6, seen), shapes, hyper, grids)
+    assert_round_trip(random_model(14, 6, seen, order=order), shapes, hyper, grids)
 
 
-def test_symbols_beyond_the_tables_come_back():
+@pytest.mark.parametrize("order", ORDERS)
+def test_symbols_beyond_the_tables_come_back(order):
     """A strip, where wavefronts are short and rows shorter; scales up to eight octaves above the tables'."""
     shapes, hyper, seen = pyramid(700, 3)
     rng = np.random.default_rng(2)
     grids = [np.rint(rng.laplace(0, 3000, shape)).astype(np.int32) for shape in [*hyper[::-1], *shapes[::-1]]]
-    assert_round_trip(random_model(14, 6, seen, seed=3), shapes, hyper, grids)
+    assert_round_trip(random_model(14, 6, seen, seed=3, order=order), shapes, hyper, grids)
 
 
 def test_features_of_other_grids_are_refused():
@@ -86,7 +86,7 @@ def test_features_of_other_grids_are_refused():
 def test_networks_too_wide_for_the_kernel_are_numpys():
     shapes, hyper, seen = pyramid(9, 14)
     model = random_model(24, INPUTS_MAX, seen)
-    assert not model.kernel().small
+    assert not model.networks[0].kernel.small
     assert_round_trip(model, shapes, hyper, [np.ones(shape, np.int32) for shape in [*hyper[::-1], *shapes[::-1]]])
 
 
@@ -103,7 +103,30 @@ def test_empty_grids_are_nearly_free():
     assert meter.bits == len(shapes) + len(hyper)
 
 
-@pytest.mark.parametrize("neighbours", range(1, 25))
+@pytest.mark.parametrize("order", ["hybrid", "parallel"])
+@pytest.mark.parametrize("size", [(300, 2 * BATCH // 100 + 1), (1, 2 * BATCH + 100)])
+def test_cosets_of_many_batches(order, size):
+    """More rows than one batch has, or a row longer than a batch."""
+    rng = np.random.default_rng(4)
+    grids = [np.rint(rng.laplace(0, 20, size)).astype(np.int32)]
+    assert_round_trip(random_model(6, 2, [1], order=order, width=4), [size], [], grids)
+
+
+@pytest.mark.parametrize("neighbours", range(1, NEIGHBOURS_MAX + 1))
 def test_slope_puts_neighbours_first(neighbours):
-    lean = slope(neighbours)
-    assert all(lean * dy + dx < 0 for dy, dx in NEIGHBOURS[:neighbours])
+    lean = slope(CAUSAL[:neighbours])
+    assert all(lean * dy + dx < 0 for dy, dx in CAUSAL[:neighbours])
+
+
+@pytest.mark.parametrize("coset", [1, 2, 3])
+def test_cosets_see_earlier_ones(coset):
+    """The nearest first, as many as asked for, within the margins."""
+    seen = around(coset, NEIGHBOURS_MAX)
+    distances = [dy**2 + dx**2 for dy, dx in seen]
+    assert len(set(seen)) == NEIGHBOURS_MAX and distances == sorted(distances)
+    for dy, dx in seen:
+        other, rows, columns = across(coset, (dy, dx))
+        assert other < coset and max(abs(rows), abs(columns)) < MARGIN
+        assert (
+            COSETS[other][0] + 2 * rows == COSETS[coset][0] + dy and COSETS[other][1] + 2 * columns == COSETS[coset][1] + dx
+        )

@@ -16,6 +16,7 @@ from inrcodec.runtime.context import ContextModel, code_grids
 from inrcodec.runtime.decoder import InrFile, decode
 from inrcodec.runtime.entropy import TAGS
 from inrcodec.runtime.native import SWITCH
+from inrcodec.runtime.network import Network
 from inrcodec.runtime.pixels import Metadata
 from inrcodec.runtime.profile import Profile, bundle, standard
 from inrcodec.runtime.range_coder import Encoder
@@ -204,11 +205,11 @@ def test_manifests_that_do_not_fit(files, changed):
 @pytest.mark.parametrize(
     ("name", "dimensions"),
     [
-        ("context.first.weight", ["neighbours+features", 3]),
-        ("context.second.weight", [3, 3]),
-        ("context.last.weight", ["neighbours+features", 1]),
-        ("context.skip.weight", [1, 2]),
-        ("context.first.bias", [7]),
+        ("context.0.first.weight", ["neighbours+features", 3]),
+        ("context.0.second.weight", [3, 3]),
+        ("context.0.last.weight", ["neighbours+features", 1]),
+        ("context.0.skip.weight", [1, 2]),
+        ("context.0.first.bias", [7]),
         ("inter.1.bias", [50]),
     ],
 )
@@ -225,7 +226,7 @@ def test_a_tall_grid_takes_memory_by_its_latents():
     """Not by the square of its height."""
     shapes = (16, 16), (16,), (16, 16), (16,), (16, 2), (2,), (16, 2), (1, 2), (2,)
     *tensors, inter, bias = (np.zeros(shape, np.int64) for shape in shapes)
-    model = ContextModel(*tensors, inter=((inter, bias),))
+    model = ContextModel("raster", (Network(*tensors),), ((inter, bias),))
     tracemalloc.start()
     code_grids(Meter(), model, [(1000, 1)], [], [np.ones((1000, 1), np.int32)])
     most = tracemalloc.get_traced_memory()[1]
