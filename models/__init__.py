@@ -5,4 +5,4 @@ from collections.abc import Callable
 from .image.pyramid import pyramid
 from .method import Method
 
-METHODS: dict[str, Callable[[], Method]] = {"pyramid": pyramid}
+METHODS: dict[str, Callable[..., Method]] = {"pyramid": pyramid}

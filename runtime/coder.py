@@ -1,7 +1,7 @@
-"""What an entropy model codes with: two methods, the same for writing and for reading.
+"""What an entropy model codes with: a few methods, the same for writing and for reading.
 
-`symbols = coder.tabled(rows, symbols)` and `values = coder.uniform(sizes, values)`: an encoder writes what it is given, a
-decoder reads it, and both return it. Encoder and decoder are constriction's (`range_coder`); two more decoders read the
+Such as `symbols = coder.tabled(rows, symbols)`: an encoder writes what it is given, a decoder reads it, and both return it.
+ Encoder and decoder are constriction's (`range_coder`); two more decoders read the
 same streams: a kernel in C, several times faster (`native`), and one in Python for machines that have neither (`pure`).
 """
 
@@ -11,14 +11,18 @@ from typing import Protocol
 import numpy as np
 
 from . import native
-from .tables import FREQUENCIES, PRECISION
+from .tables import LIKELIEST_FREQUENCY, OTHERS, PRECISION
 
 
 class Coder(Protocol):
     """What an entropy model codes with. An encoder needs what it writes; a decoder ignores it."""
 
+    def flags(self, rows: np.ndarray, flags: np.ndarray | None = None) -> np.ndarray:
+        """0 or 1, (n,): 1 where a symbol is not the likeliest of its table row `rows` (n,)."""
+        ...
+
     def tabled(self, rows: np.ndarray, symbols: np.ndarray | None = None) -> np.ndarray:
-        """Column `symbols` (n,) of table row `rows` (n,)."""
+        """Column `symbols` (n,) of row `rows` (n,) of `tables.OTHERS`."""
         ...
 
     def uniform(self, sizes: np.ndarray, values: np.ndarray | None = None) -> np.ndarray:
@@ -36,9 +40,15 @@ class Meter:
     def __init__(self) -> None:
         self.bits = 0.0
 
+    def flags(self, rows: np.ndarray, flags: np.ndarray | None = None) -> np.ndarray:
+        assert flags is not None
+        likeliest = LIKELIEST_FREQUENCY[rows].astype(np.int64)
+        self.bits += float((PRECISION - np.log2(np.where(flags, (1 << PRECISION) - likeliest, likeliest))).sum())
+        return flags
+
     def tabled(self, rows: np.ndarray, symbols: np.ndarray | None = None) -> np.ndarray:
         assert symbols is not None
-        self.bits += float((PRECISION - np.log2(FREQUENCIES[rows, symbols])).sum())
+        self.bits += float((PRECISION - np.log2(OTHERS[rows, symbols])).sum())
         return symbols
 
     def uniform(self, sizes: np.ndarray, values: np.ndarray | None = None) -> np.ndarray:

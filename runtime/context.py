@@ -12,12 +12,12 @@ import numpy as np
 from .coder import Coder
 from .cosets import code_coset, empty_planes, place
 from .native import NativeDecoder, Seen, with_slack
-from .network import LIMIT, TOP, UNIT_BITS, WEIGHT_BITS, Array, Network
+from .network import EXACT_FLOAT32, LIMIT, TOP, UNIT_BITS, WEIGHT_BITS, Array, Network
 from .orders import CAUSAL, COSETS, ORDERS, Offsets, around
 from .wavefronts import code_wavefronts
 from .wire import BitstreamError
 
-BLOCK = 1 << 16  # latents whose inter-grid features are made at a time
+BLOCK = 1 << 15  # latents whose inter-grid features are made at a time
 INTER_GRIDS = 3  # the finest grids have inter-grid features
 
 
@@ -51,8 +51,7 @@ class ContextModel:
 
     def largest_sum(self) -> int:
         """The largest magnitude that any sum of the networks can reach, in their fixed point."""
-        inter = [(LIMIT << UNIT_BITS) * np.abs(weights).sum(0) + np.abs(bias) for weights, bias in self.inter]
-        return max(*(int(layer.max(initial=0)) for layer in inter), *(network.largest_sum() for network in self.networks))
+        return max(*map(_largest_sum, self.inter), *(network.largest_sum() for network in self.networks))
 
 
 def code_grids(
@@ -95,12 +94,13 @@ def code_grid(
         network, part = model.networks[i], grid[row::2, column::2]
         symbols = None if given is None else given[row::2, column::2]
         if i:
-            part[:] = code_coset(coder, network, i, model.seen(i), planes, part.shape, inter, symbols)
-        elif model.order == "parallel" and inter is not None:
-            part[:] = code_coset(coder, network.blind(model.features), i, (), planes, part.shape, inter, symbols)
+            symbols = code_coset(coder, network, i, model.seen(i), planes, part.shape, inter, symbols)
+        elif inter is not None:
+            symbols = code_coset(coder, network.blind(model.features), i, (), planes, part.shape, inter, symbols)
         else:
-            part[:] = code_wavefronts(coder, network, model.seen(i), part.shape, inter, 0, symbols)
-        place(part, planes[i])
+            symbols = code_wavefronts(coder, network, model.seen(i), part.shape, inter, 0, symbols)
+        part[:] = symbols
+        place(symbols, planes[i])
     return grid
 
 
@@ -119,17 +119,26 @@ def inter_features(coder: Coder, layer: tuple[Array, Array], shape: tuple[int, i
     """Linear maps of the grids `seen`, repeated up to (h, w) = `shape`, in 1/64: (features, h, w) int32."""
     if isinstance(coder, NativeDecoder):
         return coder.inter(layer, shape, seen)
-    weights, bias = layer[0].T * 2.0 ** (UNIT_BITS - WEIGHT_BITS), layer[1][:, None] * 2.0**-WEIGHT_BITS
+    dtype = np.float32 if _largest_sum(layer) < EXACT_FLOAT32 else np.float64
+    weights = (layer[0].T * 2.0 ** (UNIT_BITS - WEIGHT_BITS)).astype(dtype)
+    bias = (layer[1][:, None] * 2.0**-WEIGHT_BITS).astype(dtype)
     features = with_slack((len(bias), *shape))
     coarsest = max(1 << octaves for _, octaves in seen)
     rows = max(1, BLOCK // shape[1] // coarsest) * coarsest  # so that a block starts where a sample of every grid does
     for top in range(0, shape[0], rows):
         here = features[:, top : top + rows]
         height = here.shape[1]
-        values = np.empty((len(seen), height, shape[1]))
+        values = np.empty((len(seen), height, shape[1]), dtype)
         for k, (grid, octaves) in enumerate(seen):
             part = np.clip(grid[top >> octaves : top + rows >> octaves], -LIMIT, LIMIT)
             values[k] = part.repeat(1 << octaves, 0).repeat(1 << octaves, 1)[:height, : shape[1]]
-        sums = weights @ values.reshape(len(seen), -1) + bias
-        here[:] = np.clip(np.floor(sums), -TOP, TOP).reshape(here.shape)
+        sums = weights @ values.reshape(len(seen), -1)
+        sums += bias
+        np.floor(sums, out=sums)
+        here[:] = np.clip(sums, -TOP, TOP, out=sums).reshape(here.shape)
     return features
+
+
+def _largest_sum(layer: tuple[Array, Array]) -> int:
+    """The largest magnitude that an inter-grid feature can reach before it is clipped."""
+    return int((TOP * np.abs(layer[0]).sum(0) + np.abs(layer[1])).max(initial=0))

@@ -26,23 +26,26 @@ def code_coset(
     `planes` (4, h' + 2 MARGIN, w' + 2 MARGIN) hold the cosets as the network's inputs, those coded so far.
     """
     h, w = shape
-    views = [planes[k, MARGIN + dy :, MARGIN + dx :] for k, dy, dx in (across(coset, at) for at in neighbours)]
+    places = [across(coset, neighbour) for neighbour in neighbours]
+    views = [planes[k, MARGIN + dy :, MARGIN + dx :] for k, dy, dx in places]
     views += [] if inter is None else list(inter)
     if not h * w:
         return np.empty(shape, np.int32)
     if isinstance(coder, NativeDecoder) and network.kernel.small:
         return coder.coset(network.kernel, views, shape)
     symbols = np.empty(shape, np.int32) if given is None else np.ascontiguousarray(given, np.int32)
-    rows, head = max(1, BATCH // w), network.layers.head[:, : len(views)].copy()
-    inputs = np.empty((len(views), min(rows, h), w))
+    peaks = [_peak(planes)] * len(places) + ([] if inter is None else [_peak(feature) for feature in inter])
+    layers = network.layers(np.array(peaks + [0] * (len(network.first) - len(peaks))))
+    rows, head = max(1, BATCH // w), layers.head[:, : len(views)].copy()
+    inputs = np.empty((len(views), min(rows, h), w), head.dtype)
     for top in range(0, h, rows):
         bottom = min(top + rows, h)
         seen = inputs[:, : bottom - top]
         for k, view in enumerate(views):
             seen[k] = view[top:bottom, :w]
         sums = head @ seen.reshape(len(views), -1)
-        sums += network.layers.head_bias
-        centre, scale = network.layers.after(sums)
+        sums += layers.head_bias
+        centre, scale = layers.after(sums)
         here = symbols[top:bottom].reshape(-1)
         here[:] = code_laplace(coder, scale, centre, None if given is None else here)
     return symbols
@@ -57,3 +60,8 @@ def place(symbols: Array, plane: Array) -> None:
     """Put a coset's latents (h, w) on its plane, as inputs of the network."""
     h, w = symbols.shape
     units(symbols, plane[MARGIN : MARGIN + h, MARGIN : MARGIN + w])
+
+
+def _peak(values: Array) -> int:
+    """The largest magnitude."""
+    return max(int(values.max(initial=0)), -int(values.min(initial=0)))

@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from .coder import Coder
-from .tables import ESCAPE, FRACTION_BITS, FRACTIONS, REACH, SCALES, SCALES_PER_OCTAVE, row
+from .tables import ESCAPE, FRACTION_BITS, FRACTIONS, LIKELIEST, REACH, SCALES, SCALES_PER_OCTAVE, row
 from .wire import BitstreamError
 
 SYMBOL_MAX = 2**23 - 1  # symbols are -SYMBOL_MAX ... SYMBOL_MAX
@@ -98,12 +98,18 @@ def code_laplace(coder: Coder, scale: np.ndarray, centre: np.ndarray, given: np.
 
 
 def _code_residuals(coder: Coder, rows: np.ndarray, given: np.ndarray | None) -> np.ndarray:
-    """Integers (n,) by table `rows` (n,); those beyond REACH follow behind all others."""
-    columns = None if given is None else np.where(np.abs(given) <= REACH, given + REACH, ESCAPE)
-    residuals = coder.tabled(rows, columns) - REACH
-    if residuals.max(initial=0) > REACH:
-        escaped = np.flatnonzero(residuals > REACH)
-        residuals[escaped] = _code_escapes(coder, escaped.size, None if given is None else given[escaped])
+    """Integers (n,) by table `rows` (n,): first which are their row's likeliest, then the others, then those beyond REACH."""
+    residuals = LIKELIEST.take(rows)
+    missed = np.flatnonzero(coder.flags(rows, None if given is None else given != residuals))
+    if not missed.size:
+        return residuals
+    others = None if given is None else given[missed]
+    columns = None if others is None else np.where(np.abs(others) <= REACH, others + REACH, ESCAPE)
+    found = coder.tabled(rows.take(missed), columns) - REACH
+    if found.max() > REACH:
+        escaped = np.flatnonzero(found > REACH)
+        found[escaped] = _code_escapes(coder, escaped.size, None if others is None else others[escaped])
+    residuals[missed] = found
     return residuals
 
 

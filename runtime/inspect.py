@@ -11,7 +11,7 @@ from .wire import Writer
 
 BEFORE_HEADER = len(MAGIC) + 1 + 4  # version, checksum
 # Multiply-accumulates as the graph does them: per output sample of an x2 upsampling, per filtered sample of a finer grid.
-POLYPHASE, FILTER = 25, 14
+DOUBLING, FILTER = 7.5, 14
 
 
 def section_bytes(header: Header, manifest: Manifest, segment: Segment, total: int, payload: int) -> dict[str, int]:
@@ -37,5 +37,5 @@ def macs_per_pixel(manifest: Manifest, signal: Signal, segment: Segment) -> dict
     coded = [*areas, *areas[len(areas) - manifest.hyper :]]
     inter = [n for name, n in sizes.items() if name.startswith("inter.") and name.endswith("weight")]
     context = per_latent * sum(coded) + sum(n * area for n, area in zip(inter, areas[1:]))
-    upsampling = sum((POLYPHASE * (manifest.levels - 1 - k) + FILTER) * area for k, area in enumerate(areas[:-1]))
+    upsampling = sum((DOUBLING * (manifest.levels - 1 - k) + FILTER) * area for k, area in enumerate(areas[:-1]))
     return {"context": context / signal.pixels, "upsampling": upsampling / signal.pixels, "synthesis": float(synthesis)}

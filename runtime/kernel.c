@@ -40,6 +40,7 @@ enum {
     REACH = 31,
     COLUMNS = 64, /* of a table row: REACH below, zero, REACH above, escape */
     ESCAPE_BITS = 25,
+    MISSED = -COLUMNS, /* no residual: another one than the likeliest, still to come */
     INPUTS_MAX = 64, /* neighbours and features; as wide are the hidden layers */
     LANES = 32,      /* latents of a wavefront that the network takes at once */
     VECTORS = LANES / 8,
@@ -92,6 +93,18 @@ static void take(Coder *coder, uint64_t scale, uint32_t left, uint32_t width) {
     }
 }
 
+/* 0 with probability frequency / 2^24, else 1, or -1 where the data are no stream. */
+static inline int flag(Coder *coder, uint32_t frequency) {
+    uint64_t scale = coder->range >> PRECISION, at = coder->point - coder->lower;
+    if (at < scale * frequency) {
+        take(coder, scale, 0, frequency);
+        return 0;
+    }
+    if (at >= scale << PRECISION) return -1;
+    take(coder, scale, frequency, (1u << PRECISION) - frequency);
+    return 1;
+}
+
 /* A column of the table row whose cumulative frequencies these are, or -1 where the data are no stream. */
 static inline int tabled(Coder *coder, const uint32_t *cumulative) {
     uint64_t scale = coder->range >> PRECISION, at = coder->point - coder->lower;
@@ -115,6 +128,12 @@ static int32_t uniform(Coder *coder, uint32_t size) {
 }
 
 /* All functions that decode return 0, or -1 where the data are no stream. */
+API int inrc_flags(Coder *coder, const uint32_t *likeliest, const int32_t *rows, size_t n, int32_t *flags) {
+    for (size_t i = 0; i < n; i++)
+        if ((flags[i] = flag(coder, likeliest[rows[i]])) < 0) return -1;
+    return 0;
+}
+
 API int inrc_tabled(Coder *coder, const uint32_t *table, const int32_t *rows, size_t n, int32_t *columns) {
     for (size_t i = 0; i < n; i++)
         if ((columns[i] = tabled(coder, table + (size_t)rows[i] * (COLUMNS + 1))) < 0) return -1;
@@ -205,18 +224,26 @@ static inline int octaves_beyond(int32_t scale) { /* by which a scale is shifted
     return scale < SCALES ? 0 : (scale - SCALES + SCALES_PER_OCTAVE) / SCALES_PER_OCTAVE;
 }
 
-/* n Laplace symbols, in place of their centres. */
-static int code_laplace(Coder *coder, const uint32_t *table, const int32_t *scales, int n, int32_t *centres,
-                        int32_t *residuals) {
-    int wide = 0, escaped = 0;
+/* n Laplace symbols, in place of their centres: first which are their row's likeliest, then the others. */
+static int code_laplace(Coder *coder, const uint32_t *likeliest, const uint32_t *table, const int32_t *scales, int n,
+                        int32_t *centres, int32_t *residuals) {
+    int wide = 0, missed = 0, escaped = 0;
     for (int i = 0; i < n; i++) {
         int shift = octaves_beyond(scales[i]), fraction = shift ? 0 : centres[i] & 15;
-        int column = tabled(coder, table + ((scales[i] - SCALES_PER_OCTAVE * shift) * 16 + fraction) * (COLUMNS + 1));
-        if (column < 0) return -1;
-        residuals[i] = column - REACH;
+        int another = flag(coder, likeliest[(scales[i] - SCALES_PER_OCTAVE * shift) * 16 + fraction]);
+        if (another < 0) return -1;
+        residuals[i] = another ? MISSED : fraction > 8;
         wide |= shift;
-        escaped |= residuals[i] > REACH;
+        missed |= another;
     }
+    for (int i = 0; missed && i < n; i++)
+        if (residuals[i] == MISSED) {
+            int shift = octaves_beyond(scales[i]), fraction = shift ? 0 : centres[i] & 15;
+            int column = tabled(coder, table + ((scales[i] - SCALES_PER_OCTAVE * shift) * 16 + fraction) * (COLUMNS + 1));
+            if (column < 0) return -1;
+            residuals[i] = column - REACH;
+            escaped |= residuals[i] > REACH;
+        }
     if (escaped && code_escapes(coder, residuals, n)) return -1;
     for (int i = 0; i < n; i++) centres[i] = (centres[i] >> 4) + residuals[i];
     for (int i = 0; wide && i < n; i++) {
@@ -241,8 +268,8 @@ API size_t inrc_wavefronts_scratch(int32_t height, int32_t width, int32_t slope)
 
 /* One grid (height, width) of latents, by wavefronts slope * r + c, in the skewed layout of `wavefronts.py`. `neighbours`
    are (rows, columns) of each; `inter` (features, height', width'), `octaves` coarser, or NULL where features are zero. */
-API int inrc_wavefronts(Coder *coder, const uint32_t *table, const Network *net, const int32_t *neighbours, int32_t count,
-                        int32_t height, int32_t width, int32_t slope, const int32_t *inter, int32_t octaves,
+API int inrc_wavefronts(Coder *coder, const uint32_t *likeliest, const uint32_t *table, const Network *net,
+                        const int32_t *neighbours, int32_t count, int32_t height, int32_t width, int32_t slope, const int32_t *inter, int32_t octaves,
                         int32_t *scratch, int32_t *grid) {
     int32_t rows = short_rows(height, width, slope), steps = slope * (height - 1) + width, top = (slope + 1) * MARGIN;
     int32_t *centres = scratch, *scales = centres + rows + LANES, *residuals = scales + rows + LANES;
@@ -269,7 +296,7 @@ API int inrc_wavefronts(Coder *coder, const uint32_t *table, const Network *net,
             }
             predict(net, x, centres + i, scales + i);
         }
-        if (code_laplace(coder, table, scales, n, centres, residuals)) return -1;
+        if (code_laplace(coder, likeliest, table, scales, n, centres, residuals)) return -1;
         for (int32_t i = 0; i < n; i++) {
             int32_t r = first + i;
             grid[(size_t)r * width + t - slope * r] = centres[i];
@@ -291,8 +318,8 @@ API size_t inrc_coset_scratch(int32_t height, int32_t width) {
 
 /* One coset (height, width), as `cosets.py` does it. Input k of latent (r, c) is inputs[k][r * strides[k] + c]; up to
    LANES - 1 values behind the last are read and ignored. */
-API int inrc_coset(Coder *coder, const uint32_t *table, const Network *net, const int32_t *const *inputs,
-                   const int32_t *strides, int32_t height, int32_t width, int32_t *scratch, int32_t *symbols) {
+API int inrc_coset(Coder *coder, const uint32_t *likeliest, const uint32_t *table, const Network *net,
+                   const int32_t *const *inputs, const int32_t *strides, int32_t height, int32_t width, int32_t *scratch, int32_t *symbols) {
     int32_t rows = rows_at_once(height, width);
     int32_t *scales = scratch, *residuals = scales + (size_t)rows * width + LANES;
     int32_t *centres = residuals + (size_t)rows * width + LANES;
@@ -304,7 +331,7 @@ API int inrc_coset(Coder *coder, const uint32_t *table, const Network *net, cons
                 for (int k = 0; k < net->inputs; k++) x[k] = inputs[k] + (size_t)(top + at / width) * strides[k] + i;
                 predict(net, x, centres + at + i, scales + at + i);
             }
-        if (code_laplace(coder, table, scales, n, centres, residuals)) return -1;
+        if (code_laplace(coder, likeliest, table, scales, n, centres, residuals)) return -1;
         for (int32_t i = 0; i < n; i++) *symbols++ = centres[i];
     }
     return 0;

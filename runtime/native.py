@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .tables import CUMULATIVE, PRECISION
+from .tables import CUMULATIVE, LIKELIEST_FREQUENCY, PRECISION
 from .wire import BitstreamError
 
 VERSION = 2  # of the kernel's functions; `kernel.c` has the same
@@ -19,6 +19,7 @@ SWITCH = "INRC_NATIVE"  # environment variable
 INPUTS_MAX = 64  # of the kernel's network; wider ones are NumPy's
 SLACK = 32  # values that the kernel reads, and ignores, behind the last
 Pointer = ctypes.c_void_p
+TABLES = LIKELIEST_FREQUENCY.ctypes.data, CUMULATIVE.ctypes.data
 Seen = list[tuple[np.ndarray, int]]  # decoded grids, each with the octaves that it is coarser
 
 
@@ -43,15 +44,15 @@ def library() -> ctypes.CDLL | None:
         return None
     for function in (kernel.inrc_coder_size, kernel.inrc_wavefronts_scratch, kernel.inrc_coset_scratch, kernel.inrc_beyond):
         function.restype = ctypes.c_size_t
-    number, network = ctypes.c_int32, ctypes.POINTER(_Network)
+    number, model = ctypes.c_int32, (Pointer, Pointer, Pointer, ctypes.POINTER(_Network))
     kernel.inrc_beyond.argtypes = (Pointer,)
     kernel.inrc_begin.argtypes = (Pointer, ctypes.c_char_p, ctypes.c_size_t)
-    kernel.inrc_tabled.argtypes = (Pointer, Pointer, Pointer, ctypes.c_size_t, Pointer)
+    kernel.inrc_flags.argtypes = kernel.inrc_tabled.argtypes = (Pointer, Pointer, Pointer, ctypes.c_size_t, Pointer)
     kernel.inrc_uniform.argtypes = (Pointer, Pointer, ctypes.c_size_t, Pointer)
     kernel.inrc_wavefronts_scratch.argtypes = (number,) * 3
-    kernel.inrc_wavefronts.argtypes = (Pointer, Pointer, network, Pointer, *(number,) * 4, Pointer, number, Pointer, Pointer)
+    kernel.inrc_wavefronts.argtypes = (*model, Pointer, *(number,) * 4, Pointer, number, Pointer, Pointer)
     kernel.inrc_coset_scratch.argtypes = (number,) * 2
-    kernel.inrc_coset.argtypes = (Pointer, Pointer, network, Pointer, Pointer, number, number, Pointer, Pointer)
+    kernel.inrc_coset.argtypes = (*model, Pointer, Pointer, number, number, Pointer, Pointer)
     kernel.inrc_inter.argtypes = (Pointer, Pointer, *(number,) * 4, *(Pointer,) * 5)
     return kernel
 
@@ -94,8 +95,11 @@ class NativeDecoder:
         """Whether the stream has ended before the symbols read so far, or within eight bytes of them."""
         return self._kernel.inrc_beyond(self._state) > 0
 
+    def flags(self, rows: np.ndarray, flags: np.ndarray | None = None) -> np.ndarray:
+        return self._decode(self._kernel.inrc_flags, TABLES[0], int32(rows))
+
     def tabled(self, rows: np.ndarray, symbols: np.ndarray | None = None) -> np.ndarray:
-        return self._decode(self._kernel.inrc_tabled, CUMULATIVE.ctypes.data, int32(rows))
+        return self._decode(self._kernel.inrc_tabled, TABLES[1], int32(rows))
 
     def uniform(self, sizes: np.ndarray, values: np.ndarray | None = None) -> np.ndarray:
         return self._decode(self._kernel.inrc_uniform, int32(sizes))
@@ -129,7 +133,7 @@ class NativeDecoder:
         out = np.empty(shape, np.int32)
         near, features = int32(neighbours), None if inter is None else inter.ctypes.data
         where = near.ctypes.data, len(near), *shape, slope, features, octaves, scratch.ctypes.data, out.ctypes.data
-        self._check(self._kernel.inrc_wavefronts(self._state, CUMULATIVE.ctypes.data, network.record, *where))
+        self._check(self._kernel.inrc_wavefronts(self._state, *TABLES, network.record, *where))
         return out
 
     def coset(self, network: Network, inputs: list[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
@@ -142,7 +146,7 @@ class NativeDecoder:
         pointers = (Pointer * len(inputs))(*(view.ctypes.data for view in inputs))
         strides = int32([view.strides[0] // view.itemsize for view in inputs])
         where = pointers, strides.ctypes.data, *shape, scratch.ctypes.data, out.ctypes.data
-        self._check(self._kernel.inrc_coset(self._state, CUMULATIVE.ctypes.data, network.record, *where))
+        self._check(self._kernel.inrc_coset(self._state, *TABLES, network.record, *where))
         return out
 
     def inter(self, layer: tuple[np.ndarray, np.ndarray], shape: tuple[int, int], seen: Seen) -> np.ndarray:

@@ -1,16 +1,16 @@
 """The orders in which the latents of a grid are coded, and which of those before a latent sees. A profile has one.
 
 `raster`: one network. Latents follow each other row by row, in wavefronts.
-`hybrid`: the latents are the four cosets of 2x2 cells, with a network each. The first coset, a quarter, is coded as a
-raster of its own; each other at once, from all before it on all sides.
-`parallel`: the same, but the first coset of a grid that has inter-grid features sees these alone: large grids are coded
-in four strides (two: the checkerboard of He et al. 2021; four: the quadtree of Li et al. 2023, DCVC-DC, in space alone).
+`parallel`: the latents are the four cosets of 2x2 cells, with a network each. The first coset, a quarter, sees inter-grid
+features alone; each other is coded at once, from all before it on all sides (two cosets: the checkerboard of He et al.
+2021; four: the quadtree of Li et al. 2023, DCVC-DC, in space alone). Grids that are so coarse that they have no inter-grid
+features are small: there the first coset is coded as a raster of its own.
 """
 
 from collections.abc import Sequence
 
 COSETS = ((0, 0), (1, 1), (0, 1), (1, 0))  # first (row, column) of each, in coding order
-ORDERS = {"raster": 1, "hybrid": len(COSETS), "parallel": len(COSETS)}  # how many networks each has
+ORDERS = {"raster": 1, "parallel": len(COSETS)}  # how many networks each has
 NEIGHBOURS_MAX = 24
 MARGIN = 4  # rows and columns that neighbours reach, on a grid of their own kind
 FAR = 5  # rows and columns within which cosets look around: three of another coset

@@ -27,6 +27,13 @@ class PartialDecoder:
     def _lacking(self) -> bool:
         return self._guess and self._decoder.beyond
 
+    def flags(self, rows: np.ndarray, flags: np.ndarray | None = None) -> np.ndarray:
+        """The likeliest, if the flags are not there."""
+        if self._lacking():
+            return np.zeros(len(rows), np.int32)
+        flags = self._decoder.flags(rows)
+        return np.zeros(len(rows), np.int32) if self._lacking() else flags
+
     def tabled(self, rows: np.ndarray, symbols: np.ndarray | None = None) -> np.ndarray:
         """The column of the mean, if the symbols are not there."""
         likeliest = np.full(len(rows), REACH, np.int32)

@@ -8,7 +8,7 @@ from bisect import bisect_right
 
 import numpy as np
 
-from .tables import CUMULATIVE, PRECISION
+from .tables import CUMULATIVE, LIKELIEST_FREQUENCY, PRECISION
 from .wire import BitstreamError
 
 WORD = 32  # bits; the state has two words
@@ -43,6 +43,17 @@ class PureDecoder:
         if self._range >> WORD == 0:
             self._lower, self._range = self._lower << WORD & ALL, self._range << WORD
             self._point = (self._point << WORD | self._next()) & ALL
+
+    def flags(self, rows: np.ndarray, flags: np.ndarray | None = None) -> np.ndarray:
+        return np.array([self._flag(frequency) for frequency in LIKELIEST_FREQUENCY[rows].tolist()], np.int32)
+
+    def _flag(self, frequency: int) -> int:
+        scale, quantile = self._quantile()
+        if quantile < frequency:
+            self._take(scale, 0, frequency)
+            return 0
+        self._take(scale, frequency, (1 << PRECISION) - frequency)
+        return 1
 
     def tabled(self, rows: np.ndarray, symbols: np.ndarray | None = None) -> np.ndarray:
         return np.array([self._tabled(row) for row in rows.tolist()], np.int32)

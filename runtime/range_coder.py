@@ -3,13 +3,15 @@
 import numpy as np
 from constriction import stream  # pyright: ignore[reportAttributeAccessIssue]
 
-from .tables import FREQUENCIES, PRECISION
+from .tables import LIKELIEST_FREQUENCY, OTHERS, PRECISION
 from .wire import BitstreamError
 
-# With `perfect=False`, constriction gives symbol k the frequency p_k + 1 when p are integers that sum to 2**24 - n.
+# With `perfect=False`, constriction gives symbol k the frequency p_k + 1 when p are integers that sum to 2**24 - n: all its
+# sums are exact, in float32 too, and that takes half the memory of float64.
 _TABLED = stream.model.Categorical(lazy=True, perfect=False)
 _UNIFORM = stream.model.Uniform()
-_PROBABILITIES = (FREQUENCIES - 1).astype(np.float64)
+_PROBABILITIES = (OTHERS - 1).astype(np.float32)
+_FLAGS = np.stack([LIKELIEST_FREQUENCY, (1 << PRECISION) - LIKELIEST_FREQUENCY], 1).astype(np.float32) - 1
 WORD = 4  # bytes
 
 
@@ -18,6 +20,11 @@ class Encoder:
 
     def __init__(self) -> None:
         self._coder = stream.queue.RangeEncoder()
+
+    def flags(self, rows: np.ndarray, flags: np.ndarray | None = None) -> np.ndarray:
+        assert flags is not None
+        self._coder.encode(flags.astype(np.int32), _TABLED, _FLAGS.take(rows, axis=0))
+        return flags
 
     def tabled(self, rows: np.ndarray, symbols: np.ndarray | None = None) -> np.ndarray:
         assert symbols is not None
@@ -46,6 +53,9 @@ class Decoder:
     def __init__(self, data: bytes) -> None:
         words = np.frombuffer(data + bytes(-len(data) % WORD), "<u4").astype(np.uint32)
         self._coder = stream.queue.RangeDecoder(words)
+
+    def flags(self, rows: np.ndarray, flags: np.ndarray | None = None) -> np.ndarray:
+        return self._coder.decode(_TABLED, _FLAGS.take(rows, axis=0))
 
     def tabled(self, rows: np.ndarray, symbols: np.ndarray | None = None) -> np.ndarray:
         return self._coder.decode(_TABLED, _PROBABILITIES.take(rows, axis=0))

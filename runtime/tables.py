@@ -1,8 +1,8 @@
 """The probability tables: discretized Laplace distributions as 24-bit integer frequencies.
 
 Built by integer arithmetic alone from `DECAY`, so that every machine has the same tables. A row is one scale and one
-sixteenth of the mean's fraction; its columns are the symbols -31 ... 31, counted from the mean
-rounded down, and an escape.
+sixteenth of the mean's fraction; its columns are the symbols -31 ... 31, counted from the mean rounded down, and an escape.
+A symbol is coded in two steps: whether it is its row's likeliest, which most are, and if not, which other.
 """
 
 import numpy as np
@@ -33,27 +33,36 @@ DECAY = (
 # fmt: on
 
 
-def _frequencies(decay: np.ndarray, fraction: np.ndarray) -> np.ndarray:
-    """Frequencies (rows, ESCAPE + 1) of Laplace distributions about fraction / 16, for `decay` and `fraction` (rows,)."""
-    tail = np.full((len(decay), FRACTIONS * (REACH + 2)), 1 << 32, np.uint64)  # 2**32 * exp(-d / (16 * scale))
-    for d in range(1, tail.shape[1]):
-        tail[:, d] = tail[:, d - 1] * decay >> np.uint64(32)
-    edges = FRACTIONS * np.arange(-REACH, REACH + 2) - FRACTIONS // 2 - fraction[:, None]  # between symbols, in 1/16
-    half = np.take_along_axis(tail, np.abs(edges), axis=1).astype(np.int64)
+def _frequencies() -> np.ndarray:
+    """(SCALES * FRACTIONS, ESCAPE + 1): of a Laplace distribution of each scale about each sixteenth."""
+    tails = [np.full(SCALES, 1 << 32, np.uint64)]  # 2**32 * exp(-d / (16 * scale)), d = 0, 1, ...
+    for _ in range(FRACTIONS * (REACH + 1) + FRACTIONS // 2 + FRACTIONS):
+        tails.append(tails[-1] * np.array(DECAY, np.uint64) >> np.uint64(32))
+    edges = (
+        FRACTIONS * np.arange(-REACH, REACH + 2) - FRACTIONS // 2 - np.arange(FRACTIONS)[:, None]
+    )  # between symbols, in 1/16
+    half = np.array(tails, np.int64).T[:, np.abs(edges)]  # (SCALES, FRACTIONS, edges)
     cumulative = np.where(edges < 0, half, (1 << 33) - half)  # 2**33 * P(symbol < edge)
     room = (1 << PRECISION) - ESCAPE - 1  # the rest gives every column at least 1
-    inside = np.diff(cumulative * room >> 33) + 1
+    inside = (np.diff(cumulative * room >> 33) + 1).reshape(SCALES * FRACTIONS, ESCAPE)
     return np.concatenate([inside, (1 << PRECISION) - inside.sum(1, keepdims=True)], axis=1)
 
 
-def _build() -> np.ndarray:
-    rows = np.arange(SCALES * FRACTIONS)
-    decay = np.array(DECAY, np.uint64)[rows // FRACTIONS]
-    return _frequencies(decay, rows % FRACTIONS)
+def _others(frequencies: np.ndarray, likeliest: np.ndarray) -> np.ndarray:
+    """The same, given that it is another column than `likeliest` (rows,), which keeps a frequency of 1."""
+    rows = np.arange(len(frequencies))
+    others = frequencies.copy()
+    others[rows, likeliest] = 0
+    room = (1 << PRECISION) - ESCAPE - 1
+    inside = others[:, :ESCAPE] * room // others.sum(1, keepdims=True) + 1
+    return np.concatenate([inside, (1 << PRECISION) - inside.sum(1, keepdims=True)], axis=1)
 
 
-FREQUENCIES = _build()  # (SCALES * FRACTIONS, ESCAPE + 1)
-CUMULATIVE = np.pad(FREQUENCIES.cumsum(1), ((0, 0), (1, 0))).astype(np.uint32)  # (SCALES * FRACTIONS, ESCAPE + 2)
+FREQUENCIES = _frequencies()  # (SCALES * FRACTIONS, ESCAPE + 1)
+LIKELIEST = FREQUENCIES.argmax(1) - REACH  # of each row: 0, or 1 where the fraction is above 8
+LIKELIEST_FREQUENCY = FREQUENCIES.max(1).astype(np.uint32)
+OTHERS = _others(FREQUENCIES, LIKELIEST + REACH)  # (SCALES * FRACTIONS, ESCAPE + 1)
+CUMULATIVE = np.pad(OTHERS.cumsum(1), ((0, 0), (1, 0))).astype(np.uint32)  # of OTHERS: (SCALES * FRACTIONS, ESCAPE + 2)
 
 
 def row(scale: np.ndarray, fraction: np.ndarray) -> np.ndarray:

@@ -31,17 +31,19 @@ def code_wavefronts(
     rows = min(h + MARGIN, (w + MARGIN) // lean + 1)
     steps = lean * (h - 1) + w
     top = (lean + 1) * MARGIN
-    inputs = np.zeros((steps + 2 * top) * rows + h, np.float32)  # clipped latents in 1/64
     origin = top * rows + MARGIN  # where (0, 0) lies
     grid = np.empty(shape, np.int32) if given is None else np.ascontiguousarray(given, np.int32)
     flat, stride = grid.reshape(-1), max(1, w - lean)  # along a wavefront; where it is not w - lean, they have one latent
     offsets = np.array([(lean * dy + dx) * rows + dy for dy, dx in neighbours])
     reach = -offsets.min()
     near = (offsets + reach)[:, None] + np.arange(h)  # (neighbours, h) into inputs[first - reach:]
-    layers = network.layers
+    layers = network.layers()
+    inputs = np.zeros((steps + 2 * top) * rows + h, layers.head.dtype)  # clipped latents in 1/64
     head, below = layers.head[:, : len(offsets)].copy(), layers.head[:, len(offsets) :].copy()
     r = np.arange(h)
-    features, parents = (None, r) if inter is None else (inter.reshape(len(inter), -1), (r >> octaves) * inter.shape[2])
+    features, parents = (
+        (None, r) if inter is None else (inter.reshape(len(inter), -1).astype(head.dtype), (r >> octaves) * inter.shape[2])
+    )
     for t in range(steps):
         r0, r1 = max(0, -((w - 1 - t) // lean)), min(h - 1, t // lean) + 1
         here = slice(origin + t * rows + r0, origin + t * rows + r1)

@@ -85,6 +85,7 @@ def encode(source: Any, lmbda=None, bpp=None, nbytes=None, psnr=None, **options:
 def encode_picture(
     picture: Picture,
     method: str = "pyramid",
+    tune: str | None = None,
     goal: Goal = Goal("lmbda", 1e-3),
     preset: str = "fast",
     iterations: int | None = None,
@@ -96,7 +97,7 @@ def encode_picture(
     checkpoint: Path | None = None,
     resume: bool = False,
 ) -> Result:
-    """Fit `method` to the picture and write it.
+    """Fit `method`, perhaps in a variant that it can be tuned to, to the picture and write it.
 
     `seconds` bounds the whole call and replaces the preset's iterations. Ctrl-C ends the fit, and the best state so far
     is written; `checkpoint` names a file from which a fit that was stopped goes on when `resume`. Raises EncodeError.
@@ -107,8 +108,8 @@ def encode_picture(
     budget = Budget(choose_iterations(preset, iterations))
     if seconds is not None:
         budget.deadline = started + positive("--seconds", seconds) * (1 if goal.kind == "lmbda" else MAIN_SHARE)
-    encoding = Encoding(picture, choose_method(method), goal, choose_device(device), seed, watch)
-    key = fingerprint(picture, method, goal, budget.iterations, seed)
+    encoding = Encoding(picture, choose_method(method, tune), goal, choose_device(device), seed, watch)
+    key = fingerprint(picture, method, tune, goal, budget.iterations, seed)
     interrupted = False
     try:
         encoding.fit_all(budget, key, checkpoint, load_checkpoint(checkpoint, key) if resume and checkpoint else None)
@@ -282,10 +283,14 @@ def measured(data: bytes, pixels: np.ndarray) -> Measure:
     return Measure(float(mse), 8 * len(data) / (pixels.shape[0] * pixels.shape[1]))
 
 
-def choose_method(name: str) -> Method:
+def choose_method(name: str, tune: str | None = None) -> Method:
     if name not in METHODS:
         raise EncodeError(f"--method: wanted one of {', '.join(METHODS)}, got {name}")
-    return METHODS[name]()
+    if tune is None:
+        return METHODS[name]()
+    if tune not in (tunes := METHODS[name]().tunes):
+        raise EncodeError(f"--tune: wanted {' or '.join(tunes) or 'nothing'} with method {name}, got {tune}")
+    return METHODS[name](tune=tune)
 
 
 def choose_device(name: str) -> torch.device:

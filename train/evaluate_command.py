@@ -30,6 +30,7 @@ def add_evaluate(commands: Any) -> None:
     evaluate.add_argument("images", nargs="+", metavar="IMAGES", help="files and folders; measured as 8-bit RGB")
     evaluate.add_argument("-o", "--output", required=True, metavar="runs.tsv", help="a row per picture and lambda")
     evaluate.add_argument("--method", default="pyramid", help="see `inrc methods` (default pyramid)")
+    evaluate.add_argument("--tune", metavar="FOR", help="fastdecode: half the decoding time, more bytes")
     evaluate.add_argument("--preset", default="fast", help="draft, fast, medium, slow or placebo (default fast)")
     evaluate.add_argument("--iterations", type=int, metavar="N", help="instead of the preset's")
     evaluate.add_argument("--lmbda", type=float, nargs="+", default=LAMBDAS, metavar="X", help=f"default {LAMBDAS}")
@@ -48,12 +49,13 @@ def evaluate_command(options: argparse.Namespace) -> None:
     from .goal import Goal
 
     images, points = pictures_in(options.images), list(dict.fromkeys(options.lmbda))
-    choose_method(options.method)
+    choose_method(options.method, options.tune)
     choose_device(options.device)
     choose_iterations(options.preset, options.iterations)
     for lmbda in points:
         Goal.of(lmbda)
     check_folders(options.json, options.plot)
+    name = f"{options.method} {options.tune}" if options.tune else options.method
     runs, failures = evaluate(
         images,
         points,
@@ -62,7 +64,7 @@ def evaluate_command(options: argparse.Namespace) -> None:
         Path(options.output),
         Path(options.bitstreams) if options.bitstreams else None,
         lambda line: print(line, flush=True),
-        codec=options.method,
+        codec=name,
         preset=f"{options.iterations}-iterations" if options.iterations else options.preset,
         seed=options.seed,
     )
@@ -71,7 +73,7 @@ def evaluate_command(options: argparse.Namespace) -> None:
         if options.json:
             write_atomically(options.json, json.dumps(to_compressai_json(runs), indent=1).encode())
         if options.plot:
-            plot([mean_curve(options.method, runs)], Path(options.plot), f"{len(images)} pictures")
+            plot([mean_curve(name, runs)], Path(options.plot), f"{len(images)} pictures")
     if failures:
         raise ValueError(f"{len(failures)} of {len(images) * len(points)} runs failed; another call tries them again")
 
@@ -100,7 +102,9 @@ def encoder(options: argparse.Namespace) -> "Encode":
     from .pictures import PictureError, read_picture
     from .progress import shown
 
-    shared = {name: getattr(options, name) for name in ("method", "preset", "iterations", "device", "threads", "seed")}
+    shared = {
+        name: getattr(options, name) for name in ("method", "tune", "preset", "iterations", "device", "threads", "seed")
+    }
 
     def encode(path: Path, lmbda: float) -> tuple[bytes, dict[str, int]]:
         picture = read_picture(path)

@@ -123,11 +123,10 @@ def latent_bits(
     features = inter_features(latents, canvas, levels, tensors)
     sighted = None
     if ORDERS[order] > 1:
-        if order == "parallel":
-            fine = torch.ones_like(mask)
-            for grid in canvas.split(fine)[: min(INTER_GRIDS, levels - 1)]:
-                grid.zero_()
-            sighted = cosets(fine)[0].reshape(-1)
+        fine = torch.ones_like(mask)
+        for grid in canvas.split(fine)[: min(INTER_GRIDS, levels - 1)]:
+            grid.zero_()
+        sighted = cosets(fine)[0].reshape(-1)
         latents, mask, features = cosets(latents), cosets(mask), features[:, ::2, ::2]
     rows, columns = features.shape[1:]
     offsets = [[dy * columns + dx for dy, dx in CAUSAL[:neighbours]]]

@@ -1,12 +1,15 @@
 """Rate-distortion per iteration: three 256x256 crops of Kodak, 2,000 iterations, beside Cool-chic 5.0.1's on the same crops.
 
-    python tests/benchmarks/crops.py KODAK_DIR            resumes; files and table go to results/crops
+    python tests/benchmarks/crops.py KODAK_DIR                     resumes; files go to results/crops
+    python tests/benchmarks/crops.py KODAK_DIR --tune fastdecode                   results/crops_fastdecode
 
-J = MSE of [0, 1] pixels + lambda * bpp, with the bytes of the file on disk and the pixels that the runtime decodes.
+J = MSE of [0, 1] pixels + lambda * bpp, with the bytes of the file on disk and the pixels that the runtime decodes. Decoding
+times, by the kernel and by NumPy, are the shortest of seven on one thread.
 """
 
 import argparse
 import csv
+import os
 import tempfile
 import time
 from pathlib import Path
@@ -15,6 +18,7 @@ import numpy as np
 from PIL import Image
 
 from inrcodec.runtime.decoder import decode
+from inrcodec.runtime.native import SWITCH
 from inrcodec.train.compare import table
 from inrcodec.train.encode import encode_picture
 from inrcodec.train.evaluate import Run, evaluate
@@ -33,8 +37,9 @@ def main() -> None:
     parser.add_argument("--iterations", type=int, default=2000)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--tune")
     options = parser.parse_args()
-    folder = HERE / "results" / "crops"
+    folder = HERE / "results" / (f"crops_{options.tune}" if options.tune else "crops")
     folder.mkdir(parents=True, exist_ok=True)
     cpu: dict[tuple[str, float], float] = {}
     with tempfile.TemporaryDirectory() as crops:
@@ -42,14 +47,19 @@ def main() -> None:
 
         def encode(path: Path, lmbda: float):
             began = time.process_time()
-            chosen = {"iterations": options.iterations, "threads": options.threads, "seed": options.seed}
+            chosen = {
+                "iterations": options.iterations,
+                "threads": options.threads,
+                "seed": options.seed,
+                "tune": options.tune,
+            }
             result = encode_picture(read_picture(path), goal=Goal("lmbda", lmbda), **chosen)
             cpu[path.stem, lmbda] = time.process_time() - began
             return result.data, {"iterations": result.iterations, "networks_bytes": result.networks_bytes}
 
         facts = {"codec": "pyramid", "preset": f"{options.iterations} iterations", "seed": options.seed}
         runs, failures = evaluate(paths, LMBDAS, encode, decode, folder / "runs.tsv", folder, **facts)
-    print(table(rows(runs, cpu)))
+    print(table(rows(runs, cpu, folder)))
     assert not failures, failures
 
 
@@ -62,10 +72,21 @@ def cut(kodak: Path, folder: Path, name: str) -> Path:
     return path
 
 
-def rows(runs: list[Run], cpu: dict[tuple[str, float], float]) -> list[tuple[str, ...]]:
+def decoding_ms(file: Path, kernel: str) -> float:
+    data, times = file.read_bytes(), []
+    os.environ[SWITCH] = kernel
+    for _ in range(7):
+        began = time.perf_counter()
+        decode(data, threads=1)
+        times.append(1000 * (time.perf_counter() - began))
+    return min(times)
+
+
+def rows(runs: list[Run], cpu: dict[tuple[str, float], float], folder: Path) -> list[tuple[str, ...]]:
     with (HERE / "anchors" / "coolchic_v5.0.1_crops.tsv").open() as file:
         anchors = list(csv.DictReader(file, delimiter="\t"))
     heading = ("crop", "lambda", "bytes", "networks", "PSNR", "1000 J", "Cool-chic best", "J gain %", "s", "its s", "CPU s")
+    heading += ("kernel ms", "NumPy ms")
     lines = [heading]
     for run in runs:
         same = [a for a in anchors if a["image"] == run.image and float(a["lmbda"]) == run.lmbda]
@@ -75,7 +96,8 @@ def rows(runs: list[Run], cpu: dict[tuple[str, float], float]) -> list[tuple[str
         figures = f"{run.bytes}", f"{run.networks_bytes}", f"{run.psnr:.2f}", f"{j:.4f}"
         rival = f"{theirs:.4f} {best['config']}", f"{100 * (j / theirs - 1):+.1f}"
         seconds = f"{run.encode_s:.0f}", best["seconds"], f"{cpu.get((run.image, run.lmbda), np.nan):.0f}"
-        lines.append((run.image, f"{run.lmbda:g}", *figures, *rival, *seconds))
+        times = (f"{decoding_ms(folder / f'{run.lmbda:g}' / f'{run.image}.inr', kernel):.1f}" for kernel in "10")
+        lines.append((run.image, f"{run.lmbda:g}", *figures, *rival, *seconds, *times))
     return lines
 
 

@@ -1,9 +1,9 @@
 """Decoding times for the README: every decoder of ours beside Pillow's codecs, on the same picture, one thread.
 
-    python tests/benchmarks/decode.py PICTURE.png FILE.inr [--runs 15]
+    python tests/benchmarks/decode.py PICTURE.png FILE.inr ... [--runs 15]
 
-FILE.inr is an encode of PICTURE.png; the others are encoded to the quality whose bytes come nearest. Medians of process time
-after one decode that is not counted; imports excluded, but for the last row.
+Each FILE.inr is an encode of PICTURE.png; the others are encoded to the quality whose bytes come nearest to the first's.
+Medians of process time after one decode that is not counted; imports excluded, but for the rows of whole processes.
 """
 
 import argparse
@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from inrcodec.runtime import segment
-from inrcodec.runtime.decoder import decode
+from inrcodec.runtime.decoder import InrFile, decode
 from inrcodec.runtime.native import NativeDecoder, library
 from inrcodec.runtime.pure import PureDecoder
 from inrcodec.runtime.range_coder import Decoder
@@ -57,24 +57,25 @@ def whole_process(path: Path, runs: int) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("picture", type=Path)
-    parser.add_argument("file", type=Path)
+    parser.add_argument("files", type=Path, nargs="+", metavar="FILE.inr")
     parser.add_argument("--runs", type=int, default=15)
     options = parser.parse_args()
-    data = options.file.read_bytes()
     pixels = np.asarray(Image.open(options.picture).convert("RGB"))
-    rows = [("decoder", "bytes", "PSNR", "ms")]
+    rows = [("decoder", "profile", "bytes", "PSNR", "ms")]
     ours = (("kernel in C", NativeDecoder), ("NumPy + constriction", Decoder), ("Python alone", PureDecoder))
-    for name, decoder in ours:
-        if decoder is NativeDecoder and not library():
-            continue
-        segment.decoder = decoder
-        ms = milliseconds(lambda: decode(data, threads=1), options.runs)
-        rows.append((f"inrcodec, {name}", f"{len(data)}", f"{psnr(pixels, decode(data)):.2f}", f"{ms:.0f}"))
+    for path in options.files:
+        data, profile = path.read_bytes(), InrFile(path).profile.manifest.name
+        for name, decoder in ours:
+            if decoder is NativeDecoder and not library():
+                continue
+            segment.decoder = decoder
+            ms = milliseconds(lambda data=data: decode(data, threads=1), options.runs)
+            rows.append((f"inrcodec, {name}", profile, f"{len(data)}", f"{psnr(pixels, decode(data)):.2f}", f"{ms:.0f}"))
+        rows.append(("`inrc decode`, whole process", profile, f"{len(data)}", "", f"{whole_process(path, 5):.0f}"))
     for codec in (AVIF, WEBP, JPEG):
-        other, decoded, _ = nearest_in_bytes(options.picture, codec, len(data))
+        other, decoded, _ = nearest_in_bytes(options.picture, codec, options.files[0].stat().st_size)
         ms = milliseconds(lambda other=other: open_with_pillow(other), options.runs)
-        rows.append((f"Pillow {codec.name}", f"{len(other)}", f"{psnr(pixels, decoded):.2f}", f"{ms:.1f}"))
-    rows.append(("`inrc decode`, whole process", f"{len(data)}", "", f"{whole_process(options.file, 5):.0f}"))
+        rows.append((f"Pillow {codec.name}", "", f"{len(other)}", f"{psnr(pixels, decoded):.2f}", f"{ms:.1f}"))
     print(table(rows))
 
 

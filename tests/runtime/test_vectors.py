@@ -15,6 +15,13 @@ from inrcodec.runtime.range_coder import Decoder
 VECTORS = Path(__file__).parents[1] / "vectors"
 # Of all symbols: network tensors by name, then latents in coding order, as little-endian int32.
 SYMBOLS = {
+    "fast_grey16_strip": "20303b980d2f07394bbaa79eaaa1545c246dc0be8cdc4239f616deb43c06bee5",
+    "fast_grey8_eight_levels": "960d51a6231227995823eb4096d1050b4d30371758a76b71aac9af08ccb8de69",
+    "fast_grey8_nine_levels": "84deb7239fa5975f11f9f4851cd147f4fd15603f2f25cfbcfb27495ed2f246c9",
+    "fast_rgb16_pixel": "ffd0ddbd3539dadc60aca5f6e350b418c136fc2b53b5e4cac9a764c11a710698",
+    "fast_rgb8": "ed6faf2c732077b7639e88aefae75debc0facf77b701413067a84270181a646d",
+    "fast_rgb8_high_rate": "c5ae699475dce61333df839554d8e585874f3cef784ef3aa327f4864b6d724a0",
+    "fast_rgba8": "9a0ebaf582b8a9b0ef956bd7e722bad8ead206116962b15419877ba310cc7e7a",
     "grey16": "86eee6e117fc79252087260d86485ffc237fed4fa0183ef80991aa150c137ca3",
     "grey8_nine_levels": "89175710540fc296b9df04dec1c83c7186f474f98bb12a9c3a7c91f1cb908af2",
     "grey8_odd": "613e11a335b6d9cbb3332ca7a9c2c39a7e42aa9dbfb07c71c0457bb3551786e6",

@@ -25,11 +25,11 @@ def scene(height: int = 40, width: int = 56, channels: int = 3, dtype: type = np
     return (np.clip(np.stack(planes, -1) + noise, 0, 1) * np.iinfo(dtype).max).astype(dtype)
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_every_method_end_to_end(method):
+@pytest.mark.parametrize("method, tune", [(name, tune) for name in METHODS for tune in (None, *METHODS[name]().tunes)])
+def test_every_method_end_to_end(method, tune):
     """`encode_picture` itself asserts that the runtime's latents equal and its pixels are within a level of torch's."""
     picture = scene()
-    result = encode_picture(from_array(picture), method=method, iterations=150)
+    result = encode_picture(from_array(picture), method=method, tune=tune, iterations=150)
     decoded = decode(result.data)
     assert decoded.shape == picture.shape and decoded.dtype == picture.dtype
     assert psnr(picture, decoded) == pytest.approx(result.psnr)
@@ -104,6 +104,7 @@ def test_a_checkpoint_of_another_picture_is_refused(tmp_path):
     "options, wanted",
     [
         ({"method": "jpeg"}, "--method: wanted one of"),
+        ({"tune": "grain"}, "--tune: wanted fastdecode with method pyramid, got grain"),
         ({"preset": "best"}, "--preset: wanted one of draft"),
         ({"device": "tpu"}, "--device: wanted auto, cpu or cuda"),
         ({"iterations": 0}, "--iterations: wanted a positive"),

@@ -15,6 +15,7 @@ from inrcodec.train.pictures import Picture
 
 HERE = Path(__file__).parent
 # height, width, channels, samples, lambda, iterations: every profile, depth, number of channels and context size; odd sides.
+# Those whose names begin with "fast" are tuned for fast decoding.
 KINDS = {
     "rgb8": (64, 96, 3, np.uint8, 1e-3, 300),
     "rgb8_high_rate": (128, 128, 3, np.uint8, 1e-5, 200),
@@ -26,6 +27,13 @@ KINDS = {
     "rgba16_pixel": (1, 1, 4, np.uint16, 1e-3, 20),
     "rgb8_eight_levels": (257, 4096, 3, np.uint8, 1e-2, 8),
     "grey8_nine_levels": (4097, 769, 1, np.uint8, 1e-2, 8),
+    "fast_rgb8": (65, 97, 3, np.uint8, 1e-3, 300),
+    "fast_rgb8_high_rate": (256, 256, 3, np.uint8, 3e-6, 60),
+    "fast_grey16_strip": (1, 301, 1, np.uint16, 1e-4, 60),
+    "fast_rgba8": (33, 46, 4, np.uint8, 1e-3, 100),
+    "fast_rgb16_pixel": (1, 1, 3, np.uint16, 1e-3, 20),
+    "fast_grey8_eight_levels": (4096, 257, 1, np.uint8, 1e-3, 20),
+    "fast_grey8_nine_levels": (769, 4097, 1, np.uint8, 1e-2, 8),
 }
 
 
@@ -46,7 +54,9 @@ def main() -> None:
             continue
         carried = Metadata(icc=b"profile" * 9, exif=b"MM\0*", xmp=b"<x/>") if "metadata" in name else Metadata()
         picture = Picture(scene(height, width, channels, dtype), carried, ())
-        path.write_bytes(encode_picture(picture, goal=Goal("lmbda", lmbda), iterations=iterations, threads=1).data)
+        tune = "fastdecode" if name.startswith("fast") else None
+        result = encode_picture(picture, tune=tune, goal=Goal("lmbda", lmbda), iterations=iterations, threads=1)
+        path.write_bytes(result.data)
         np.savez_compressed(HERE / f"{name}.npz", pixels=decode(path))
         print(path.name, path.stat().st_size)
 
