@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from .coder import Coder
-from .cosets import code_coset, empty_planes, place
+from .cosets import code_cosets
 from .native import NativeDecoder, Seen, with_slack
 from .network import EXACT_FLOAT32, LIMIT, TOP, UNIT_BITS, WEIGHT_BITS, Array, Network
-from .orders import CAUSAL, COSETS, ORDERS, Offsets, around
+from .orders import CAUSAL, ORDERS
 from .wavefronts import code_wavefronts
 from .wire import BitstreamError
 
@@ -37,17 +37,16 @@ class ContextModel:
             raise BitstreamError("wanted a context network whose layers fit each other")
         if (self.order, len(self.networks)) not in ORDERS.items():
             raise BitstreamError(f"wanted networks of an order of {ORDERS}, got {len(self.networks)} for {self.order}")
-        for network in self.networks:
-            network.neighbours(self.features)
+        if len({network.neighbours(self.features) for network in self.networks}) > 1:
+            raise BitstreamError("wanted context networks of equally many inputs")
 
     @property
     def features(self) -> int:
         return len(self.inter[0][1])
 
-    def seen(self, stride: int) -> Offsets:
-        """The neighbours of a latent coded in this stride."""
-        count = self.networks[stride].neighbours(self.features)
-        return around(stride, count) if stride else CAUSAL[:count]
+    @property
+    def neighbours(self) -> int:
+        return self.networks[0].neighbours(self.features)
 
     def largest_sum(self) -> int:
         """The largest magnitude that any sum of the networks can reach, in their fixed point."""
@@ -79,29 +78,13 @@ def code_grids(
         if fine and len(model.inter[level][0]) != len(seen):
             raise BitstreamError(f"wanted inter-grid features of {len(seen)} grids, got {len(model.inter[level][0])}")
         inter = inter_features(coder, model.inter[level], shapes[level + 1], seen) if fine else None
-        grids.append(code_grid(coder, model, shape, inter, symbols))
-    return grids
-
-
-def code_grid(
-    coder: Coder, model: ContextModel, shape: tuple[int, int], inter: Array | None = None, given: Array | None = None
-) -> Array:
-    """Code one grid (h, w) int32 by the model's order; `inter` as `inter_features` gives them, or None for zeros."""
-    if model.order == "raster":
-        return code_wavefronts(coder, model.networks[0], model.seen(0), shape, inter, 1, given)
-    grid, planes = np.empty(shape, np.int32), empty_planes(shape)
-    for i, (row, column) in enumerate(COSETS):
-        network, part = model.networks[i], grid[row::2, column::2]
-        symbols = None if given is None else given[row::2, column::2]
-        if i:
-            symbols = code_coset(coder, network, i, model.seen(i), planes, part.shape, inter, symbols)
-        elif inter is not None:
-            symbols = code_coset(coder, network.blind(model.features), i, (), planes, part.shape, inter, symbols)
+        if model.order == "raster":
+            near = CAUSAL[: model.neighbours]
+            grids.append(code_wavefronts(coder, model.networks[0], near, shape, inter, symbols))
         else:
-            symbols = code_wavefronts(coder, network, model.seen(i), part.shape, inter, 0, symbols)
-        part[:] = symbols
-        place(symbols, planes[i])
-    return grid
+            parent = grids[-1] if i not in (0, len(hyper)) else None  # the coarsest of each kind have none
+            grids.append(code_cosets(coder, model.networks, model.neighbours, shape, parent, inter, symbols))
+    return grids
 
 
 def coarser_grids(grids: list[Array], levels: int, hyper: int, level: int) -> Seen:

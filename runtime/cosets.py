@@ -1,4 +1,4 @@
-"""One of a grid's four cosets, coded in batches of rows: its latents are independent given the cosets before."""
+"""A grid in four cosets, each coded in batches of rows: its latents are independent given the cosets before."""
 
 import numpy as np
 
@@ -6,36 +6,50 @@ from .coder import Coder
 from .entropy import code_laplace
 from .native import NativeDecoder, with_slack
 from .network import Array, Network, units
-from .orders import COSETS, MARGIN, Offsets, across
+from .orders import COSETS, MARGIN, PARENT, around
 
 BATCH = 1 << 14  # latents: rows are coded as many at a time as fit in here, but at least one
 
 
-def code_coset(
+def code_cosets(
     coder: Coder,
-    network: Network,
-    coset: int,
-    neighbours: Offsets,
-    planes: Array,
+    networks: tuple[Network, ...],
+    neighbours: int,
     shape: tuple[int, int],
+    parent: Array | None = None,
     inter: Array | None = None,
     given: Array | None = None,
 ) -> Array:
-    """Code the latents (h, w) of COSETS[coset], which see `neighbours`, if any, and `inter` (features, h', w'), if any.
+    """Code one grid (h, w) int32. `parent` (h', w') is the next coarser, `inter` (features, h', w') int32; None for zeros."""
+    grid = np.empty(shape, np.int32)
+    # What the networks see: a plane for each coset and one for the parent, with margins.
+    planes = with_slack((len(COSETS) + 1, *(-(-side // 2) + 2 * MARGIN for side in shape)))
+    if parent is not None:
+        place(parent, planes[PARENT])
+    for i, (row, column) in enumerate(COSETS):
+        part = grid[row::2, column::2]
+        views = [planes[plane, MARGIN + dy :, MARGIN + dx :] for plane, dy, dx in around(i, neighbours)]
+        views += [] if inter is None else list(inter)
+        symbols = None if given is None else np.ascontiguousarray(given[row::2, column::2], np.int32)
+        symbols = code_coset(coder, networks[i], views, part.shape, symbols)
+        part[:] = symbols
+        place(symbols, planes[i])
+    return grid
 
-    `planes` (4, h' + 2 MARGIN, w' + 2 MARGIN) hold the cosets as the network's inputs, those coded so far.
-    """
+
+def code_coset(
+    coder: Coder, network: Network, views: list[Array], shape: tuple[int, int], given: Array | None = None
+) -> Array:
+    """Code latents (h, w) int32 that are independent of each other. The network's inputs for latent (r, c) are view[r, c] of
+    each of the `views` int32, and zeros where there are fewer than it has."""
     h, w = shape
-    places = [across(coset, neighbour) for neighbour in neighbours]
-    views = [planes[k, MARGIN + dy :, MARGIN + dx :] for k, dy, dx in places]
-    views += [] if inter is None else list(inter)
     if not h * w:
         return np.empty(shape, np.int32)
     if isinstance(coder, NativeDecoder) and network.kernel.small:
         return coder.coset(network.kernel, views, shape)
-    symbols = np.empty(shape, np.int32) if given is None else np.ascontiguousarray(given, np.int32)
-    peaks = [_peak(planes)] * len(places) + ([] if inter is None else [_peak(feature) for feature in inter])
-    layers = network.layers(np.array(peaks + [0] * (len(network.first) - len(peaks))))
+    symbols = np.empty(shape, np.int32) if given is None else given
+    peaks = [max(int(view.max()), -int(view.min())) for view in views]
+    layers = network.layers(np.array(peaks + [0] * (len(network.first) - len(views))))
     rows, head = max(1, BATCH // w), layers.head[:, : len(views)].copy()
     inputs = np.empty((len(views), min(rows, h), w), head.dtype)
     for top in range(0, h, rows):
@@ -51,17 +65,7 @@ def code_coset(
     return symbols
 
 
-def empty_planes(shape: tuple[int, int]) -> Array:
-    """Zeros for the cosets of a grid (h, w), as their networks' inputs: (4, h / 2 + 2 MARGIN, w / 2 + 2 MARGIN) int32."""
-    return with_slack((len(COSETS), *(-(-side // 2) + 2 * MARGIN for side in shape)))
-
-
 def place(symbols: Array, plane: Array) -> None:
     """Put a coset's latents (h, w) on its plane, as inputs of the network."""
     h, w = symbols.shape
     units(symbols, plane[MARGIN : MARGIN + h, MARGIN : MARGIN + w])
-
-
-def _peak(values: Array) -> int:
-    """The largest magnitude."""
-    return max(int(values.max(initial=0)), -int(values.min(initial=0)))

@@ -267,15 +267,15 @@ API size_t inrc_wavefronts_scratch(int32_t height, int32_t width, int32_t slope)
 }
 
 /* One grid (height, width) of latents, by wavefronts slope * r + c, in the skewed layout of `wavefronts.py`. `neighbours`
-   are (rows, columns) of each; `inter` (features, height', width'), `octaves` coarser, or NULL where features are zero. */
+   are (rows, columns) of each; `inter` (features, height / 2, width / 2), rounded up, or NULL where features are zero. */
 API int inrc_wavefronts(Coder *coder, const uint32_t *likeliest, const uint32_t *table, const Network *net,
-                        const int32_t *neighbours, int32_t count, int32_t height, int32_t width, int32_t slope, const int32_t *inter, int32_t octaves,
+                        const int32_t *neighbours, int32_t count, int32_t height, int32_t width, int32_t slope, const int32_t *inter,
                         int32_t *scratch, int32_t *grid) {
     int32_t rows = short_rows(height, width, slope), steps = slope * (height - 1) + width, top = (slope + 1) * MARGIN;
     int32_t *centres = scratch, *scales = centres + rows + LANES, *residuals = scales + rows + LANES;
     int32_t *features = residuals + rows + LANES, *inputs = features + INPUTS_MAX * LANES;
-    int32_t inter_width = (width + octaves) >> octaves;
-    size_t inter_size = (size_t)((height + octaves) >> octaves) * inter_width;
+    int32_t inter_width = (width + 1) / 2;
+    size_t inter_size = (size_t)((height + 1) / 2) * inter_width;
     ptrdiff_t offsets[INPUTS_MAX];
     const int32_t *x[INPUTS_MAX];
     for (int k = 0; k < count; k++) {
@@ -291,7 +291,7 @@ API int inrc_wavefronts(Coder *coder, const uint32_t *likeliest, const uint32_t 
             for (int k = 0; k < count; k++) x[k] = here + i + offsets[k];
             for (int32_t j = i; inter && j < n && j < i + LANES; j++) {
                 int32_t r = first + j, c = t - slope * r;
-                const int32_t *parent = inter + (size_t)(r >> octaves) * inter_width + (c >> octaves);
+                const int32_t *parent = inter + (size_t)(r / 2) * inter_width + c / 2;
                 for (int k = 0; k < net->inputs - count; k++) features[k * LANES + j - i] = parent[k * inter_size];
             }
             predict(net, x, centres + i, scales + i);

@@ -50,7 +50,7 @@ def library() -> ctypes.CDLL | None:
     kernel.inrc_flags.argtypes = kernel.inrc_tabled.argtypes = (Pointer, Pointer, Pointer, ctypes.c_size_t, Pointer)
     kernel.inrc_uniform.argtypes = (Pointer, Pointer, ctypes.c_size_t, Pointer)
     kernel.inrc_wavefronts_scratch.argtypes = (number,) * 3
-    kernel.inrc_wavefronts.argtypes = (*model, Pointer, *(number,) * 4, Pointer, number, Pointer, Pointer)
+    kernel.inrc_wavefronts.argtypes = (*model, Pointer, *(number,) * 4, *(Pointer,) * 3)
     kernel.inrc_coset_scratch.argtypes = (number,) * 2
     kernel.inrc_coset.argtypes = (*model, Pointer, Pointer, number, number, Pointer, Pointer)
     kernel.inrc_inter.argtypes = (Pointer, Pointer, *(number,) * 4, *(Pointer,) * 5)
@@ -126,13 +126,12 @@ class NativeDecoder:
         shape: tuple[int, int],
         slope: int,
         inter: np.ndarray | None,
-        octaves: int,
     ) -> np.ndarray:
-        """Latents (h, w) int32; `inter` (features, h', w') int32, `octaves` coarser, or None for zeros."""
+        """Latents (h, w) int32; `inter` (features, h', w') int32, an octave coarser, or None for zeros."""
         scratch = np.zeros(self._kernel.inrc_wavefronts_scratch(*shape, slope), np.int32)
         out = np.empty(shape, np.int32)
         near, features = int32(neighbours), None if inter is None else inter.ctypes.data
-        where = near.ctypes.data, len(near), *shape, slope, features, octaves, scratch.ctypes.data, out.ctypes.data
+        where = near.ctypes.data, len(near), *shape, slope, features, scratch.ctypes.data, out.ctypes.data
         self._check(self._kernel.inrc_wavefronts(self._state, *TABLES, network.record, *where))
         return out
 

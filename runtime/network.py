@@ -5,7 +5,7 @@ every order of summation gives the same. Fixed point: inputs and hidden units in
 1/16384.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -59,10 +59,6 @@ class Network:
         if not 1 <= count <= NEIGHBOURS_MAX:
             raise BitstreamError(f"wanted 1 to {NEIGHBOURS_MAX} neighbours, got {count}")
         return count
-
-    def blind(self, features: int) -> "Network":
-        """The same without neighbours."""
-        return replace(self, first=self.first[len(self.first) - features :], skip=self.skip[len(self.skip) - features :])
 
     def residual(self) -> Array:
         """`second` with what it adds to."""

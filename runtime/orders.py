@@ -1,10 +1,9 @@
 """The orders in which the latents of a grid are coded, and which of those before a latent sees. A profile has one.
 
-`raster`: one network. Latents follow each other row by row, in wavefronts.
-`parallel`: the latents are the four cosets of 2x2 cells, with a network each. The first coset, a quarter, sees inter-grid
-features alone; each other is coded at once, from all before it on all sides (two cosets: the checkerboard of He et al.
-2021; four: the quadtree of Li et al. 2023, DCVC-DC, in space alone). Grids that are so coarse that they have no inter-grid
-features are small: there the first coset is coded as a raster of its own.
+`raster`: one network. Latents follow each other row by row, in wavefronts, and see earlier ones of their grid.
+`parallel`: the latents are the four cosets of 2x2 cells, with a network each, and each is coded at once. The first coset, a
+quarter, sees the next coarser grid, whose lattice is the same; each other the cosets before it, on all sides. (Two cosets:
+the checkerboard of He et al. 2021; four: the quadtree of Li et al. 2023, DCVC-DC, in space alone.)
 """
 
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ ORDERS = {"raster": 1, "parallel": len(COSETS)}  # how many networks each has
 NEIGHBOURS_MAX = 24
 MARGIN = 4  # rows and columns that neighbours reach, on a grid of their own kind
 FAR = 5  # rows and columns within which cosets look around: three of another coset
+PARENT = len(COSETS)  # stands for the coarser grid among the cosets
 
 Offsets = Sequence[tuple[int, int]]
 
@@ -31,15 +31,20 @@ def slope(neighbours: Offsets) -> int:
     return max((dx // -dy + 1 for dy, dx in neighbours if dy < 0), default=1)
 
 
-def around(coset: int, count: int) -> list[tuple[int, int]]:
-    """The `count` nearest (row, column) of earlier cosets about a latent of COSETS[coset], coset > 0."""
-    (row, column), earlier = COSETS[coset], COSETS[:coset]
+def around(coset: int, count: int) -> list[tuple[int, int, int]]:
+    """What a latent of COSETS[coset] sees, the `count` nearest: of which plane, and how many rows and columns away on it.
+
+    A plane is that of an earlier coset or, for the first coset, the PARENT.
+    """
     span = range(-FAR, FAR + 1)
-    known = [(dy, dx) for dy in span for dx in span if ((row + dy) % 2, (column + dx) % 2) in earlier]
-    return sorted(known, key=lambda at: (at[0] ** 2 + at[1] ** 2, abs(at[0]), at))[:count]
+    if coset == 0:
+        near = [(dy, dx) for dy in span for dx in span]
+        return [(PARENT, dy, dx) for dy, dx in sorted(near, key=_distance)[:count]]
+    row, column = COSETS[coset]
+    near = [(dy, dx) for dy in span for dx in span if ((row + dy) % 2, (column + dx) % 2) in COSETS[:coset]]
+    seen = [(row + dy, column + dx) for dy, dx in sorted(near, key=_distance)[:count]]
+    return [(COSETS.index((y % 2, x % 2)), y // 2, x // 2) for y, x in seen]
 
 
-def across(coset: int, neighbour: tuple[int, int]) -> tuple[int, int, int]:
-    """`neighbour` of a latent of COSETS[coset] on the grids of the cosets: which coset, and by how many rows and columns."""
-    row, column = COSETS[coset][0] + neighbour[0], COSETS[coset][1] + neighbour[1]
-    return COSETS.index((row % 2, column % 2)), row // 2, column // 2
+def _distance(at: tuple[int, int]) -> tuple[int, int, tuple[int, int]]:
+    return at[0] ** 2 + at[1] ** 2, abs(at[0]), at

@@ -15,10 +15,9 @@ def code_wavefronts(
     neighbours: Offsets,
     shape: tuple[int, int],
     inter: Array | None = None,
-    octaves: int = 1,
     given: Array | None = None,
 ) -> Array:
-    """Code one grid (h, w); `inter` (features, h', w') int32 is `octaves` coarser, or None for zeros.
+    """Code one grid (h, w) int32; `inter` (features, h', w') int32 is an octave coarser, or None for zeros.
 
     The network's inputs live in a skewed array, (r, c) at row slope * r + c and column r, so that a wavefront is part of a
     row and a neighbour lies at a constant distance. Rows are as short as leaves every latent and its margins a place of
@@ -26,7 +25,7 @@ def code_wavefronts(
     """
     lean = slope(neighbours)
     if isinstance(coder, NativeDecoder) and network.kernel.small:
-        return coder.wavefronts(network.kernel, neighbours, shape, lean, inter, octaves)
+        return coder.wavefronts(network.kernel, neighbours, shape, lean, inter)
     h, w = shape
     rows = min(h + MARGIN, (w + MARGIN) // lean + 1)
     steps = lean * (h - 1) + w
@@ -41,9 +40,9 @@ def code_wavefronts(
     inputs = np.zeros((steps + 2 * top) * rows + h, layers.head.dtype)  # clipped latents in 1/64
     head, below = layers.head[:, : len(offsets)].copy(), layers.head[:, len(offsets) :].copy()
     r = np.arange(h)
-    features, parents = (
-        (None, r) if inter is None else (inter.reshape(len(inter), -1).astype(head.dtype), (r >> octaves) * inter.shape[2])
-    )
+    features, parents = None, r
+    if inter is not None:
+        features, parents = inter.reshape(len(inter), -1), (r >> 1) * inter.shape[2]
     for t in range(steps):
         r0, r1 = max(0, -((w - 1 - t) // lean)), min(h - 1, t // lean) + 1
         here = slice(origin + t * rows + r0, origin + t * rows + r1)
@@ -52,7 +51,8 @@ def code_wavefronts(
         sums = head @ inputs[here.start - reach :].take(near[:, : r1 - r0])
         sums += layers.head_bias
         if features is not None:
-            sums += below @ features.take(parents[r0:r1] + (t - lean * r[r0:r1] >> octaves), axis=1)
+            coarser = features.take(parents[r0:r1] + (t - lean * r[r0:r1] >> 1), axis=1)
+            sums += below @ coarser.astype(below.dtype)
         centre, scale = layers.after(sums)
         symbols[:] = code_laplace(coder, scale, centre, None if given is None else symbols)
         units(symbols, inputs[here])

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from ...runtime.context import INTER_GRIDS
 from ...runtime.network import LIMIT
-from ...runtime.orders import CAUSAL, ORDERS, across, around
+from ...runtime.orders import CAUSAL, ORDERS, around
 from ...runtime.segment import NETWORK_TENSORS
 from ...runtime.tables import SCALE_ZERO, SCALES, SCALES_PER_OCTAVE
 from ..rates import laplace_bits
@@ -45,16 +45,15 @@ def init_context(
 
 
 class _Rate(Function):
-    """Bits of the latents on `planes` of equal size, one behind the other, each with a network of its own.
+    """Bits of the latents on planes of equal size, one behind the other, each with a network of its own.
 
-    `offsets` are of each plane's neighbours; `features` lie on every plane, `sighted` is 0 where the first plane's network
-    sees these alone.
+    `offsets` are of each plane's neighbours, also on what may lie behind the last plane; `features` lie on every plane.
     """
 
     @staticmethod
-    def forward(ctx, needs, latents, features, mask, sighted, offsets, piece, *weights):
+    def forward(ctx, needs, latents, features, mask, offsets, piece, *weights):
         near, planes = latents.clamp(-LIMIT, LIMIT), len(offsets)
-        size, total = len(latents) // planes, len(latents)
+        size, total = len(mask) // planes, len(latents)
         bits, ones = latents.new_zeros(()), latents.new_ones(piece)
         g_latents, g_features, grads = torch.zeros_like(latents), torch.zeros_like(features), []
         for p in range(planes):
@@ -70,8 +69,6 @@ class _Rate(Function):
                 x, one, g_head, here = inputs[:, : j - i], ones[: j - i], g_sums[:, : j - i], mask[i:j]
                 for k, offset in enumerate(offsets[p]):
                     x[k] = near[i + offset : j + offset]
-                if p == 0 and sighted is not None:
-                    x[:n_near] *= sighted[i:j]
                 x[n_near:] = features[:, i - plane : j - plane]
                 head = first.t() @ x
                 h1 = head[:width].add_(b1[:, None]).relu_()
@@ -95,8 +92,6 @@ class _Rate(Function):
                 g_b1.addmv_(g_h1, one)
                 g_first.addmm_(x, g_head.t())
                 g_x = first @ g_head
-                if p == 0 and sighted is not None:
-                    g_x[:n_near] *= sighted[i:j]
                 for k, offset in enumerate(offsets[p]):
                     g_latents[i + offset : j + offset] += g_x[k]
                 g_features[:, i - plane : j - plane] += g_x[n_near:]
@@ -108,7 +103,7 @@ class _Rate(Function):
     @staticmethod
     def backward(ctx, grad):  # pyright: ignore[reportIncompatibleMethodOverride]
         g_latents, g_features, *grads = (g * grad for g in ctx.saved_tensors)
-        return None, g_latents, g_features, None, None, None, None, *grads
+        return None, g_latents, g_features, None, None, None, *grads
 
 
 def _relu_backward(grad: Tensor, output: Tensor) -> Tensor:
@@ -121,23 +116,22 @@ def latent_bits(
     """Total bits of `latents` (rows, columns), the first `levels` grids of `canvas` being latents, the rest hyper."""
     neighbours = tensors["context.0.first.weight"].shape[0] - tensors["inter.0.bias"].shape[0]
     features = inter_features(latents, canvas, levels, tensors)
-    sighted = None
-    if ORDERS[order] > 1:
-        fine = torch.ones_like(mask)
-        for grid in canvas.split(fine)[: min(INTER_GRIDS, levels - 1)]:
-            grid.zero_()
-        sighted = cosets(fine)[0].reshape(-1)
-        latents, mask, features = cosets(latents), cosets(mask), features[:, ::2, ::2]
-    rows, columns = features.shape[1:]
-    offsets = [[dy * columns + dx for dy, dx in CAUSAL[:neighbours]]]
-    for i in range(1, ORDERS[order]):
-        places = [across(i, at) for at in around(i, neighbours)]
-        offsets.append([((plane - i) * rows + dy) * columns + dx for plane, dy, dx in places])
-    piece = PIECE if latents.device.type == "cpu" else latents.numel() // len(offsets)
+    if order == "raster":
+        columns = canvas.size[1]
+        offsets = [[dy * columns + dx for dy, dx in CAUSAL[:neighbours]]]
+    else:
+        parents = canvas.parents(canvas.split(latents), levels)
+        latents, mask, features = torch.cat([cosets(latents), parents[None]]), cosets(mask), features[:, ::2, ::2]
+        rows, columns = parents.shape
+        offsets = [
+            [((plane - i) * rows + dy) * columns + dx for plane, dy, dx in around(i, neighbours)]
+            for i in range(ORDERS[order])
+        ]
+    piece = PIECE if latents.device.type == "cpu" else mask.numel() // len(offsets)
     weights = [tensors[f"context.{i}.{name}"] for i in range(len(offsets)) for name in NETWORK_TENSORS]
     needs = torch.is_grad_enabled() and any(t.requires_grad for t in (latents, features, *weights))
     flat = latents.reshape(-1), features.flatten(1), mask.reshape(-1)
-    return _Rate.apply(needs, *flat, sighted, offsets, piece, *weights)  # pyright: ignore[reportReturnType]
+    return _Rate.apply(needs, *flat, offsets, piece, *weights)  # pyright: ignore[reportReturnType]
 
 
 def inter_features(latents: Tensor, canvas: Canvas, levels: int, tensors: dict[str, Tensor]) -> Tensor:

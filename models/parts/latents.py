@@ -65,6 +65,16 @@ class Canvas:
             canvas[..., r : r + grid.shape[-2], c : c + grid.shape[-1]] = grid
         return canvas
 
+    def parents(self, grids: list[Tensor], levels: int) -> Tensor:
+        """The plane (rows / 2, columns / 2), of the cosets' lattice, on which each grid's next coarser one lies; the coarsest
+        of the first `levels`, and of the rest, have none. For cells of 2."""
+        plane = grids[0].new_zeros(self.size[0] // 2, self.size[1] // 2)
+        for k in range(len(grids) - 1):
+            if k != levels - 1:
+                (r, c), (h, w) = self.corners[k], grids[k + 1].shape
+                plane[r // 2 : r // 2 + h, c // 2 : c // 2 + w] = grids[k + 1]
+        return plane
+
     def mask(self, device: torch.device | str = "cpu") -> Tensor:
         """1 where a latent lies, 0 on the margins: (rows, columns)."""
         return self.join([torch.ones(shape, device=device) for shape in self.shapes])

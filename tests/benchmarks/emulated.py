@@ -18,6 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 VECTORS = ROOT / "tests" / "vectors"
 NAMES = ("rgb8", "rgb8_high_rate", "grey8_odd", "grey16", "rgba8_metadata", "rgba16_pixel")
+NAMES += ("fast_rgb8", "fast_rgb8_high_rate", "fast_grey16_strip", "fast_rgba8", "fast_rgb16_pixel")
 DECODE = """
 import sys
 import numpy as np

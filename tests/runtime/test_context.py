@@ -8,7 +8,7 @@ from inrcodec.runtime.context import ContextModel, code_grids
 from inrcodec.runtime.cosets import BATCH
 from inrcodec.runtime.native import INPUTS_MAX, NativeDecoder, library
 from inrcodec.runtime.network import Network
-from inrcodec.runtime.orders import CAUSAL, COSETS, MARGIN, NEIGHBOURS_MAX, ORDERS, across, around, slope
+from inrcodec.runtime.orders import CAUSAL, COSETS, MARGIN, NEIGHBOURS_MAX, ORDERS, PARENT, around, slope
 from inrcodec.runtime.pure import PureDecoder
 from inrcodec.runtime.range_coder import Decoder, Encoder
 from inrcodec.runtime.wire import BitstreamError
@@ -121,11 +121,13 @@ def test_slope_puts_neighbours_first(neighbours):
 def test_cosets_see_earlier_ones(coset):
     """The nearest first, as many as asked for, within the margins."""
     seen = around(coset, NEIGHBOURS_MAX)
-    distances = [dy**2 + dx**2 for dy, dx in seen]
+    row, column = COSETS[coset]
+    distances = [(COSETS[k][0] + 2 * dy - row) ** 2 + (COSETS[k][1] + 2 * dx - column) ** 2 for k, dy, dx in seen]
     assert len(set(seen)) == NEIGHBOURS_MAX and distances == sorted(distances)
-    for dy, dx in seen:
-        other, rows, columns = across(coset, (dy, dx))
-        assert other < coset and max(abs(rows), abs(columns)) < MARGIN
-        assert (
-            COSETS[other][0] + 2 * rows == COSETS[coset][0] + dy and COSETS[other][1] + 2 * columns == COSETS[coset][1] + dx
-        )
+    assert all(k < coset and max(abs(dy), abs(dx)) < MARGIN for k, dy, dx in seen)
+
+
+def test_the_first_coset_sees_the_coarser_grid():
+    seen = around(0, NEIGHBOURS_MAX)
+    assert seen[0] == (PARENT, 0, 0) and len(set(seen)) == NEIGHBOURS_MAX
+    assert all(k == PARENT and max(abs(dy), abs(dx)) < MARGIN for k, dy, dx in seen)

@@ -15,13 +15,13 @@ from inrcodec.runtime.range_coder import Decoder
 VECTORS = Path(__file__).parents[1] / "vectors"
 # Of all symbols: network tensors by name, then latents in coding order, as little-endian int32.
 SYMBOLS = {
-    "fast_grey16_strip": "20303b980d2f07394bbaa79eaaa1545c246dc0be8cdc4239f616deb43c06bee5",
-    "fast_grey8_eight_levels": "960d51a6231227995823eb4096d1050b4d30371758a76b71aac9af08ccb8de69",
-    "fast_grey8_nine_levels": "84deb7239fa5975f11f9f4851cd147f4fd15603f2f25cfbcfb27495ed2f246c9",
-    "fast_rgb16_pixel": "ffd0ddbd3539dadc60aca5f6e350b418c136fc2b53b5e4cac9a764c11a710698",
-    "fast_rgb8": "ed6faf2c732077b7639e88aefae75debc0facf77b701413067a84270181a646d",
-    "fast_rgb8_high_rate": "c5ae699475dce61333df839554d8e585874f3cef784ef3aa327f4864b6d724a0",
-    "fast_rgba8": "9a0ebaf582b8a9b0ef956bd7e722bad8ead206116962b15419877ba310cc7e7a",
+    "fast_grey16_strip": "480d22323ec0627e1c0b1fe8783288078ad61cb94e959b1f516e6da60d86c3c9",
+    "fast_grey8_eight_levels": "1d590a71ef2c44f70e5a1b92bae8fc7678d96fe806685644633b073b3da6e2c8",
+    "fast_grey8_nine_levels": "4d176f9b4230eef4bfd7f8b40d54bb5e198e9490908a8b5d04cdbcc4b722af8e",
+    "fast_rgb16_pixel": "04e91dcd710efe847f37c952f1951d1c5c364fca74042369a0c9373584a0f553",
+    "fast_rgb8": "f0c8c58ee270bdae10860b86c68ab49599f6f05fb52da8c54649dc26bc5dc20f",
+    "fast_rgb8_high_rate": "9b066eb89a3883d30d5a65b660ecac290a3f30bd5da50b359dd540285ad6a1fe",
+    "fast_rgba8": "5ced7131ff9029212979692a47986c68faa698a9a6bcc7bf9117a22d2c4c8aae",
     "grey16": "86eee6e117fc79252087260d86485ffc237fed4fa0183ef80991aa150c137ca3",
     "grey8_nine_levels": "89175710540fc296b9df04dec1c83c7186f474f98bb12a9c3a7c91f1cb908af2",
     "grey8_odd": "613e11a335b6d9cbb3332ca7a9c2c39a7e42aa9dbfb07c71c0457bb3551786e6",
