@@ -47,7 +47,7 @@ class Size:
 # Sizes by the bytes of the file, up to which each is the best bargain: they cost about 0.5, 0.9, 1.5 and 1.7 kB themselves.
 SIZES = ((2_500, Size(6, 2, 8)), (12_000, Size(10, 4, 16)), (25_000, Size(14, 6, 32)), (float("inf"), Size(14, 6, 48)))
 # The same for fast decoding, in parallel order: four networks cost four times as much.
-FAST_SIZES = ((20_000, Size(4, 4, 8, 4)), (float("inf"), Size(12, 6, 16, 12)))
+FAST_SIZES = ((20_000, Size(4, 4, 8, 4)), (float("inf"), Size(10, 4, 16, 10)))
 
 
 def levels_of(signal: Signal) -> int:

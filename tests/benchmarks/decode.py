@@ -7,12 +7,15 @@ Medians of process time after one decode that is not counted; imports excluded, 
 """
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
 import time
 from io import BytesIO
 from pathlib import Path
+
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # read when NumPy is loaded
 
 import numpy as np
 from PIL import Image
