@@ -33,7 +33,7 @@ def export(
 ) -> Exported:
     """Quantize, write, and check. Costs as in `quantize_networks`."""
     tensors = keep_exact(inr.tensors, architecture.manifest)
-    groups, decoded = quantize_networks(tensors, architecture.manifest, distortion, rate, bit_price)
+    groups, decoded = quantize_networks(tensors, architecture.manifest, distortion, rate, bit_price, architecture.coding)
     grids = [np.rint(grid.detach().cpu().numpy()).astype(np.int32) for grid in architecture.grids(inr.latents)]
     segment = Segment(architecture.sizes, groups, grids)
     data = to_bytes(architecture, segment, metadata)

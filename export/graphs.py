@@ -4,13 +4,15 @@
 """
 
 import itertools
+from collections.abc import Iterator
 from pathlib import Path
 
 import onnx
 import torch
 
-from ..models.image import pyramid
+from ..models.image import coin, pyramid, siren
 from ..models.method import Graph
+from ..models.parts.sine import sine_manifest
 from ..runtime.orders import ORDERS
 from ..runtime.profile import FOLDER, KEY, Manifest
 
@@ -62,15 +64,28 @@ def with_manifest(graph: bytes, manifest: Manifest) -> bytes:
     return model.SerializeToString(deterministic=True)
 
 
-def write_standard_profiles(folder: Path = FOLDER) -> None:
-    """NAME.txt lists a profile's graphs; they differ in their manifests alone, and the synthesis is one file for all."""
-    folder.mkdir(exist_ok=True)
-    upsampling, synthesis = (to_onnx(graph) for graph in pyramid.graphs())
-    (folder / "synthesis.onnx").write_bytes(synthesis)
+def profiles() -> Iterator[tuple[Manifest, tuple[Graph, ...]]]:
+    """The standard ones; those that share a graph have it under the same name."""
     for levels, order in itertools.product(pyramid.LEVELS, ORDERS):
-        manifest = pyramid.manifest(levels, order)
-        (folder / f"{manifest.name}.onnx").write_bytes(with_manifest(upsampling, manifest))
-        (folder / f"{manifest.name}.txt").write_text(f"{manifest.name}.onnx synthesis.onnx\n")
+        yield pyramid.manifest(levels, order), pyramid.graphs()
+    yield sine_manifest("siren", siren.LAYERS), siren.graphs()
+    for layers in coin.DEPTHS:
+        yield sine_manifest(f"coin{layers}", layers), coin.graphs(layers)
+
+
+def write_standard_profiles(folder: Path = FOLDER) -> None:
+    """NAME.txt lists a profile's graphs. The first bears the manifest and the profile's name, others may be shared."""
+    folder.mkdir(exist_ok=True)
+    made: dict[str, bytes] = {}
+    for manifest, graphs in profiles():
+        for graph in graphs:
+            made[graph.name] = made.get(graph.name) or to_onnx(graph)
+        first, *others = graphs
+        (folder / f"{manifest.name}.onnx").write_bytes(with_manifest(made[first.name], manifest))
+        for graph in others:
+            (folder / f"{graph.name}.onnx").write_bytes(made[graph.name])
+        names = [manifest.name, *(graph.name for graph in others)]
+        (folder / f"{manifest.name}.txt").write_text(" ".join(f"{name}.onnx" for name in names) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Networks to integers: a step per group of tensors, found by what it costs in distortion and real bits."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -8,7 +9,7 @@ import torch
 from ..models.method import Tensors
 from ..runtime.coder import Meter
 from ..runtime.context import ContextModel
-from ..runtime.entropy import SCALE_INDICES, SYMBOL_MAX, EntropyModel, Laplace, Zeros, code_model
+from ..runtime.entropy import SCALE_INDICES, SYMBOL_MAX, EntropyModel, Half, Laplace, Zeros, code_model
 from ..runtime.network import EXACT, SUM_BITS, WEIGHT_BITS
 from ..runtime.profile import Manifest
 from ..runtime.segment import Group, context_model
@@ -63,10 +64,24 @@ def quantized(group: Group, like: Tensors) -> Tensors:
     return {name: torch.from_numpy(values).to(like[name].device) for name, values in group.values().items()}
 
 
+def half_group(tensors: Tensors, names: list[str]) -> Group:
+    """The group as half floats; those beyond their range are clipped to it."""
+    most = float(np.finfo(np.float16).max)
+    halves = {name: tensors[name].detach().clamp(-most, most).cpu().numpy().astype(np.float16) for name in names}
+    return Group(0, Half(), {name: values.view(np.uint16).astype(np.int64) for name, values in halves.items()})
+
+
 def quantize_networks(
-    tensors: Tensors, manifest: Manifest, distortion: Cost, rate: Cost, bit_price: float
+    tensors: Tensors,
+    manifest: Manifest,
+    distortion: Cost,
+    rate: Cost,
+    bit_price: float,
+    coding: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[dict[str, Group], Tensors]:
     """Choose each group's step greedily, in the manifest's order, for the least distortion + rate + bit_price * bits.
+
+    `coding` names groups that are coded otherwise, as `Architecture.coding`.
 
     `distortion` and `rate` are costs of tensors, in the loss's unit: the groups of the context model change the latents'
     rate alone, all others the distortion alone. `bit_price` is what one bit of a network adds to the loss. Returns the
@@ -76,6 +91,10 @@ def quantize_networks(
     decoded = dict(tensors)
     for name, members in manifest.groups.items():
         names = [tensor for tensor, _ in members]
+        if name in coding:
+            groups[name] = CODINGS[coding[name]](tensors, names)
+            decoded |= quantized(groups[name], tensors)
+            continue
         cost = rate if name in CONTEXT_BITS else distortion
         best: tuple[float, Group] | None = None
         rising = 0
@@ -90,6 +109,9 @@ def quantize_networks(
         groups[name] = best[1]
         decoded |= quantized(best[1], tensors)
     return groups, decoded
+
+
+CODINGS = {"half": half_group}
 
 
 def keep_exact(tensors: Tensors, manifest: Manifest) -> Tensors:

@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from ..runtime.decoder import InrFile
 from ..runtime.profile import Profile, session
 from ..runtime.syntax import Signal
-from ..runtime.synthesis import network_tensors
+from ..runtime.synthesis import Window, network_tensors, positions
 
 LINK = "features"  # the name under which each graph takes the output of the run before
 PIXELS = "pixels"
@@ -52,9 +52,13 @@ def runs(profile: Profile, tensors: dict[str, np.ndarray]) -> list[Run]:
 
 
 def export_tensors(file: InrFile) -> dict[str, np.ndarray]:
-    """float32 by name: network tensors, kernel.k, filter.k (upsampling's rows) and latents.k (1, 1, h, w), finest first."""
+    """float32 by name: network tensors, kernel.k, filter.k (upsampling's rows) and latents.k (1, 1, h, w), finest first; or,
+    without latents, the pixels' positions."""
     segment, levels = file.segment(), file.profile.manifest.levels
-    tensors = network_tensors(segment)
+    tensors, signal = network_tensors(segment), file.header.signal
+    if not levels:
+        whole = Window((0, signal.height), (0, signal.width))
+        tensors |= positions(signal, whole.shape, whole)
     for name in ("kernel", "filter"):
         rows = tensors.pop(f"upsampling.{name}s", ())
         tensors |= {f"{name}.{level}": row for level, row in enumerate(rows)}

@@ -1,6 +1,6 @@
 """What a paper proposes, as values: an architecture, how it is fitted, and where it comes from."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -47,6 +47,11 @@ class Architecture(Protocol):
     @property
     def sizes(self) -> dict[str, int]:
         """The numbers of `manifest.sizes` for this signal."""
+        ...
+
+    @property
+    def coding(self) -> Mapping[str, str]:
+        """How a paper codes groups of tensors, "half" for half floats; those that are not named are coded as is cheapest."""
         ...
 
     def init(self, target: Tensor, generator: torch.Generator) -> Inr:
@@ -98,6 +103,7 @@ class Recipe:
     warmup: float = 0.0
     gain: float = 16.0  # the latents' learning rate over the networks', in quantization steps
     eps: float = 0.3  # of the latents' Adam, in bits a step
+    optimizer: str = "soap"  # of the networks: soap or adam
 
 
 @dataclass(frozen=True)

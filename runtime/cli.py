@@ -4,6 +4,7 @@ import argparse
 import json
 import math
 import os
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -30,6 +31,7 @@ def add_commands(commands: Any) -> None:
     decode.add_argument("--frame", type=whole(2**31), default=0, metavar="K", help="of a file with several (default 0)")
     decode.add_argument("--region", type=region, metavar="X,Y,W,H", help="only this part, in pixels of the whole picture")
     decode.add_argument("--scale", type=scale, default=1, metavar="1/2", help="1, 1/2, 1/4 or 1/8 of its size (default 1)")
+    decode.add_argument("--size", type=times, metavar="2x", help="any multiple of its size: of methods without latent grids")
     help = "decode the start of a file, too: what it lacks is guessed"
     decode.add_argument("--allow-partial", action="store_true", help=help)
     add_threads(decode)
@@ -78,6 +80,17 @@ def scale(text: str) -> float:
     return names[text]
 
 
+def times(text: str) -> float:
+    """For argparse: a number followed by x."""
+    try:
+        factor = float(text.removesuffix("x"))
+    except ValueError:
+        factor = math.nan
+    if not (text.endswith("x") and 0 < factor < math.inf):
+        raise argparse.ArgumentTypeError(f"wanted a multiple such as 2x or 0.5x, got {text}")
+    return factor
+
+
 def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -98,7 +111,7 @@ def decode_command(options: argparse.Namespace) -> None:
         print(f"{options.input} is not a whole file: what it lacks is guessed", file=sys.stderr)
     if options.frame >= len(file):
         raise ValueError(f"--frame: wanted one below {len(file)}, got {options.frame}")
-    write_image(options.output, file.read(options.frame, options.region, options.scale), file.metadata)
+    write_image(options.output, file.read(options.frame, options.region, options.size or options.scale), file.metadata)
 
 
 def info_command(options: argparse.Namespace) -> None:
@@ -130,7 +143,7 @@ def describe(file: InrFile) -> dict[str, Any]:
         "bytes": len(file.data),
         "bpp": 8 * len(file.data) / signal.pixels,
         "checksum": file.data[4:8][::-1].hex(),
-        "method": manifest.name.rstrip("0123456789"),
+        "method": re.split(r"\d", manifest.name)[0],
         "profile": manifest.name,
         "sizes": segment.sizes,
         "parameters": sum(s.size for group in segment.groups.values() for s in group.symbols.values()),

@@ -1,5 +1,6 @@
 """From bytes to pixels: parse, entropy-decode, run the graphs, quantize."""
 
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -86,7 +87,7 @@ class InrFile:
         trust_graph: bool = False,
         allow_partial: bool = False,
     ) -> None:
-        self.data, self.threads, self.partial = read_source(source), threads, False
+        self.data, self.threads, self.pixels_max, self.partial = read_source(source), threads, pixels_max, False
         try:
             self.header, self.payload = read_file(self.data, pixels_max)
         except BitstreamError:
@@ -117,14 +118,16 @@ class InrFile:
         return self.read(frame)
 
     def read(self, frame: int = 0, region: Region | None = None, scale: float = 1) -> np.ndarray:
-        """A frame, or a region of it, whole or at 1/2, 1/4 or 1/8 of its size.
+        """A frame, or a region of it, whole or at 1/2, 1/4 or 1/8 of its size; at any scale where there are no latents.
 
-        All symbols are decoded, but pixels are made only where they are wanted; a region's sides at a smaller scale are
+        All symbols are decoded, but pixels are made only where they are wanted; a region's sides at another scale are
         rounded outwards. Raises BitstreamError; IndexError, or ValueError for a region or a scale that there is not.
         """
         if not -len(self) <= frame < len(self):
             raise IndexError(f"wanted a frame below {len(self)}, got {frame}")
         self._check(region, scale)
+        if not self.profile.manifest.levels:
+            return self._scaled(region, scale)
         octaves, n = SCALES.index(scale), round(1 / scale)
         # Smaller pictures are made twice as large and halved: the graphs do not know how to be far away.
         synthesis = Synthesis(self.header, self.profile, self.segment(), self.threads, max(0, octaves - 1))
@@ -137,13 +140,25 @@ class InrFile:
         pixels = assemble(self.header.signal, window, synthesis.parts(window))
         return halved(pixels) if octaves else pixels
 
+    def _scaled(self, region: Region | None, scale: float) -> np.ndarray:
+        """What `read` does where pixels are a function of their position."""
+        signal = self.header.signal
+        shape = math.ceil(signal.height * scale), math.ceil(signal.width * scale)
+        synthesis = Synthesis(self.header, self.profile, self.segment(), self.threads, shape=shape)
+        window = synthesis.whole
+        if region is not None:
+            x, y, width, height = region
+            ends = zip((y, x), (y + height, x + width), shape)
+            window = Window(*((math.floor(first * scale), min(math.ceil(end * scale), side)) for first, end, side in ends))
+        return assemble(signal, window, synthesis.parts(window))
+
     def _check(self, region: Region | None, scale: float) -> None:
         """Before anything is decoded."""
-        signal = self.header.signal
-        if scale not in SCALES:
-            raise ValueError(f"wanted a scale of 1, 1/2, 1/4 or 1/8, got {scale:g}")
-        if scale != 1 and not self.profile.manifest.levels:
-            raise ValueError(f"wanted scale 1: {self.profile.manifest.name} has no coarser latents, got {scale:g}")
+        signal, manifest = self.header.signal, self.profile.manifest
+        if manifest.levels and scale not in SCALES:
+            raise ValueError(f"wanted a scale of 1, 1/2, 1/4 or 1/8: {manifest.name} has latents on a grid; got {scale:g}")
+        if not manifest.levels and not (scale > 0 and signal.pixels * scale**2 <= self.pixels_max):
+            raise ValueError(f"wanted a positive scale and at most {self.pixels_max} pixels, got {scale:g}")
         if region is None:
             return
         x, y, width, height = region

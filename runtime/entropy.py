@@ -33,6 +33,10 @@ class EntropyModel:
         """Write `given` (n,) integers, or read n of them."""
         raise NotImplementedError
 
+    def values(self, symbols: np.ndarray, exponent: int) -> np.ndarray:
+        """float32: what `symbols` stand for, in steps of 2**-exponent."""
+        return symbols.astype(np.float32) * np.float32(2.0**-exponent)
+
 
 @dataclass(frozen=True)
 class Zeros(EntropyModel):
@@ -57,7 +61,7 @@ class Laplace(EntropyModel):
 
 @dataclass(frozen=True)
 class Bits(EntropyModel):
-    """Unsigned integers of `width` bits, all equally likely: 16 for IEEE half floats' patterns."""
+    """Unsigned integers of `width` bits, all equally likely."""
 
     width: int = _bound(25)
     tag: ClassVar[int] = 2
@@ -66,7 +70,24 @@ class Bits(EntropyModel):
         return coder.uniform(np.full(n, 1 << self.width), given)
 
 
-_MODELS: dict[int, type[EntropyModel]] = {model.tag: model for model in (Zeros, Laplace, Bits)}
+@dataclass(frozen=True)
+class Half(EntropyModel):
+    """IEEE half floats by their 16 bits, as COIN has them (Dupont et al. 2021); there are no steps."""
+
+    tag: ClassVar[int] = 3
+
+    def code(self, coder: Coder, n: int, given: np.ndarray | None = None) -> np.ndarray:
+        return coder.uniform(np.full(n, 1 << 16), given)
+
+    def values(self, symbols: np.ndarray, exponent: int) -> np.ndarray:
+        """Raises BitstreamError for what is no number."""
+        values = symbols.astype(np.uint16).view(np.float16).astype(np.float32)
+        if not np.isfinite(values).all():
+            raise BitstreamError("wanted finite weights, got infinity or no number")
+        return values
+
+
+_MODELS: dict[int, type[EntropyModel]] = {model.tag: model for model in (Zeros, Laplace, Bits, Half)}
 
 
 def code_model(coder: Coder, given: EntropyModel | None = None) -> EntropyModel:

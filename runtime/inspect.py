@@ -28,14 +28,15 @@ def section_bytes(header: Header, manifest: Manifest, segment: Segment, total: i
 def macs_per_pixel(manifest: Manifest, signal: Signal, segment: Segment) -> dict[str, float]:
     """Multiply-accumulates per pixel, as the runtime and its graphs execute them, by stage."""
     sizes = {name: symbols.size for group in segment.groups.values() for name, symbols in group.symbols.items()}
-    synthesis = sum(n for name, n in sizes.items() if name.startswith("synthesis.") and name.endswith("weight"))
+    weights = {name: n for name, n in sizes.items() if name.endswith("weight")}
     if not manifest.levels:
-        return {"synthesis": float(synthesis)}
+        return {"synthesis": float(sum(weights.values()))}
+    synthesis = sum(n for name, n in weights.items() if name.startswith("synthesis."))
     areas = [h * w for h, w in grid_shapes(signal, manifest.levels)]
-    per_latent = sum(n for name, n in sizes.items() if name.startswith("context.") and name.endswith("weight"))
+    per_latent = sum(n for name, n in weights.items() if name.startswith("context."))
     per_latent /= ORDERS[manifest.order]  # each network codes as many
     coded = [*areas, *areas[len(areas) - manifest.hyper :]]
-    inter = [n for name, n in sizes.items() if name.startswith("inter.") and name.endswith("weight")]
+    inter = [n for name, n in weights.items() if name.startswith("inter.")]
     context = per_latent * sum(coded) + sum(n * area for n, area in zip(inter, areas[1:]))
     upsampling = sum((DOUBLING * (manifest.levels - 1 - k) + FILTER) * area for k, area in enumerate(areas[:-1]))
     return {"context": context / signal.pixels, "upsampling": upsampling / signal.pixels, "synthesis": float(synthesis)}

@@ -26,6 +26,7 @@ FOLDER = Path(__file__).parent / "profiles"
 STANDARD = {
     **{1: "pyramid7", 2: "pyramid8", 3: "pyramid9"},
     **{4: "pyramid7_parallel", 5: "pyramid8_parallel", 6: "pyramid9_parallel"},
+    **{7: "siren", 8: "coin5", 9: "coin10", 10: "coin13"},
 }
 KEY = "inrcodec"  # of the manifest among the metadata
 OPTIMIZATION = "ORT_ENABLE_EXTENDED"  # ONNX Runtime's level: for few channels faster than all of them

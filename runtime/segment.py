@@ -27,8 +27,8 @@ class Group:
     symbols: dict[str, np.ndarray]
 
     def values(self) -> dict[str, np.ndarray]:
-        """float32 tensors: step * symbol."""
-        return {name: symbols.astype(np.float32) * np.float32(2.0**-self.exponent) for name, symbols in self.symbols.items()}
+        """float32 tensors."""
+        return {name: self.model.values(symbols, self.exponent) for name, symbols in self.symbols.items()}
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,9 @@
 A pyramid's first graph doubles a stack of grids and puts a finer one on top; it runs once per level. The last graph makes
 an image of the finest stack. Both look only a few samples around, so that a window of the picture needs windows of the
 grids: large pictures are made in tiles, the finest step in bands that stay in cache, a region alone where it is wanted.
+
+Graphs without latents are functions of a pixel's position, and make a picture of any size: they take `rows` (h,) and
+`columns` (w,), positions in pixels of the picture as it was encoded, and `size` (2,), its height and width.
 """
 
 from collections.abc import Iterable, Iterator
@@ -73,10 +76,19 @@ def network_tensors(segment: Segment) -> dict[str, np.ndarray]:
 class Synthesis:
     """A segment's graphs, ready to make samples of any window of the picture, or of one 2**`octaves` times smaller.
 
-    A smaller picture is a preview: each finer grid counts by its means, each convolution by its sum.
+    A smaller picture is a preview: each finer grid counts by its means, each convolution by its sum. `shape` is that of a
+    picture without latents, any.
     """
 
-    def __init__(self, header: Header, profile: Profile, segment: Segment, threads: int = 0, octaves: int = 0) -> None:
+    def __init__(
+        self,
+        header: Header,
+        profile: Profile,
+        segment: Segment,
+        threads: int = 0,
+        octaves: int = 0,
+        shape: tuple[int, int] | None = None,
+    ) -> None:
         self.signal, self.threads, self.octaves = header.signal, threads, octaves
         self.graphs, self.halo = profile.graphs, profile.manifest.halo
         self.tensors = {name: from_afar(t) if octaves else t for name, t in network_tensors(segment).items()}
@@ -87,7 +99,7 @@ class Synthesis:
         grids = segment.grids[: -levels - 1 : -1] if levels else []  # finest first; hyper-latents make no picture
         self.grids = grids[octaves:]
         self.means = [self._gain(k) * block_means(grid, octaves - k) for k, grid in enumerate(grids[:octaves])]
-        self.shape = self.grids[0].shape if grids else (self.signal.height, self.signal.width)
+        self.shape = self.grids[0].shape if grids else shape or (self.signal.height, self.signal.width)
 
     @property
     def whole(self) -> Window:
@@ -95,10 +107,13 @@ class Synthesis:
 
     def parts(self, window: Window) -> Iterator[tuple[Window, np.ndarray]]:
         """Bands of `window` from top to bottom, each with its (1, channels, h, w) float32, near [0, 1] but not clipped."""
-        if not self.grids:
-            yield window, window.of(self._chain())
-            return
         width = window.shape[1]
+        if not self.grids:
+            for rows in split(window.rows, max(1, BAND_PIXELS // width), self.halo):
+                here = Window(rows, window.columns)
+                wide = self._grown(here)
+                yield here, here.of(self._chain(wide), wide.origin)
+            return
         for tile in split(window.rows, max(4 * self.halo, TILE_PIXELS // width), self.halo):
             below = self._grown(Window(tile, window.columns)).halved(self._coarser(0))
             stack = self._stack(below, 1)
@@ -117,12 +132,12 @@ class Synthesis:
         side = self.tensors[FILTERS][level]
         return (1 + side[0] + 2 * side[1:].sum()) ** 2
 
-    def _chain(self) -> np.ndarray:
-        """Graphs without latents, one after the other."""
-        tensors = dict(self.tensors)
+    def _chain(self, window: Window) -> np.ndarray:
+        """`window` by graphs without latents, one after the other."""
+        tensors = {**positions(self.signal, self.shape, window), **self.tensors}
         for graph in self.graphs:
             tensors["features"] = run(graph, tensors, self.threads)
-        return shaped(tensors["features"], (1, self.signal.channels, *self.shape))
+        return shaped(tensors["features"], (1, self.signal.channels, *window.shape))
 
     def _grown(self, window: Window) -> Window:
         """With what the last graph sees around it; all where its manifest does not say."""
@@ -154,6 +169,19 @@ class Synthesis:
         }
         doubled = shaped(run(self.graphs[0], feeds, self.threads), (1, stack.shape[1] + 1, *made.shape))
         return window.of(doubled, made.origin)
+
+
+def positions(signal: Signal, shape: tuple[int, int], window: Window) -> dict[str, np.ndarray]:
+    """Where the samples of a `window` of a picture of `shape` lie: `rows`, `columns` and `size`."""
+
+    def along(span: Span, samples: int, pixels: int) -> np.ndarray:
+        return ((np.arange(*span) + 0.5) * (pixels / samples) - 0.5).astype(np.float32)
+
+    return {
+        "rows": along(window.rows, shape[0], signal.height),
+        "columns": along(window.columns, shape[1], signal.width),
+        "size": np.array([signal.height, signal.width], np.float32),
+    }
 
 
 def split(span: Span, length: int, halo: int) -> Iterator[Span]:

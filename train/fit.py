@@ -16,11 +16,13 @@ from torch import Tensor
 
 from ..models.method import Architecture, Inr, Phase, Recipe, Tensors
 from ..models.quantizers import soft_round_noise
+from .adam import Adam
 from .soap import Soap
 
 GRADIENT_MAX = 0.1  # norm over all networks
 CHECKS = 50  # times that a fit is measured with rounded latents, and the best kept
 LATENT_BETAS = (0.9, 0.999)
+OPTIMIZERS = {"soap": Soap, "adam": Adam}  # of the networks, by `Recipe.optimizer`
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class Fit:
         """Start from `inr`, with fresh optimizers."""
         tensors = {name: tensor.detach().clone().requires_grad_() for name, tensor in inr.tensors.items()}
         self.inr = Inr(tensors, inr.latents.detach().clone().requires_grad_())
-        self.soap = Soap(list(tensors.values()))
+        self.networks = OPTIMIZERS[self.recipe.optimizer](list(tensors.values()))
         self.adam = torch.optim.Adam([self.inr.latents], betas=LATENT_BETAS)
         self.best, self.best_cost = self.snapshot(), math.inf
 
@@ -100,7 +102,7 @@ class Fit:
             latents.grad = gradients.pop()
             self.adam.param_groups[0].update(lr=lr * self.recipe.gain, eps=self.recipe.eps * self.lmbda / self.pixels)
             self.adam.step()
-        self.soap.step(_clipped(gradients), lr)
+        self.networks.step(_clipped(gradients), lr)
 
     def _relax(self, latents: Tensor, phase: Phase, progress: float) -> Tensor:
         """Soft-rounded latents with noise; nothing outside the grids."""
@@ -126,7 +128,7 @@ class Fit:
         state = {
             "inr": ({n: t.detach() for n, t in self.inr.tensors.items()}, self.inr.latents.detach()),
             "best": (self.best.tensors, self.best.latents, self.best_cost),
-            "optimizers": (self.soap.state(), self.adam.state_dict()),
+            "optimizers": (self.networks.state(), self.adam.state_dict()),
             "noise": self.noise.get_state(),
             "lmbda": self.lmbda,
         }
@@ -136,7 +138,7 @@ class Fit:
         self.begin(Inr(*state["inr"]))
         *best, self.best_cost = state["best"]
         self.best = Inr(*best)
-        self.soap.load(state["optimizers"][0])
+        self.networks.load(state["optimizers"][0])
         self.adam.load_state_dict(state["optimizers"][1])
         self.noise.set_state(state["noise"])
         self.lmbda = state["lmbda"]

@@ -80,6 +80,10 @@ class Pyramid:
     def sizes(self) -> dict[str, int]:
         return {name: vars(self.size)[name] for name, _ in self.manifest.sizes}
 
+    @property
+    def coding(self) -> dict[str, str]:
+        return {}
+
     def init(self, target: Tensor, generator: torch.Generator) -> Inr:
         seen = [self.levels - 1 - k + HYPER for k in range(3)]
         near, features = self.size.neighbours, self.size.features

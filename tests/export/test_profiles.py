@@ -5,21 +5,42 @@ import onnx
 import pytest
 import torch
 
-from inrcodec.export.graphs import to_onnx
-from inrcodec.models.image import pyramid
+from inrcodec.export.graphs import profiles, to_onnx
 from inrcodec.models.image.pyramid import Pyramid, Size
-from inrcodec.runtime.profile import STANDARD, bundle, load, run, session, unbundle
+from inrcodec.models.parts.sine import init_sine
+from inrcodec.runtime.profile import FOLDER, STANDARD, bundle, load, run, session, unbundle
 from inrcodec.runtime.syntax import Signal
+
+MADE = {manifest.name: (manifest, graphs) for manifest, graphs in profiles()}
+
+
+def test_every_profile_is_made_and_shipped():
+    assert sorted(MADE) == sorted(STANDARD.values())
+    assert {path.stem for path in FOLDER.glob("*.txt")} == set(MADE)
 
 
 @pytest.mark.parametrize("name", STANDARD.values())
 def test_manifest_and_inputs_agree(name):
     profile = load(name)
-    levels, order = int(name.removeprefix("pyramid")[0]), name.partition("_")[2] or "raster"
-    assert profile.manifest == pyramid.manifest(levels, order)
-    taken = {node.name for graph in profile.graphs for node in session(graph, 1).get_inputs()} - {"features"}
+    assert profile.manifest == MADE[name][0]
+    taken = {node.name for graph in profile.graphs for node in session(graph, 1).get_inputs()}
     coded = {name for name, _, group in profile.manifest.tensors if not group.startswith(("context", "inter", "upsampling"))}
-    assert taken == coded | {"finer", "kernel", "filter"}
+    given = {"features", "finer", "kernel", "filter"} if profile.manifest.levels else {"rows", "columns", "size"}
+    assert taken == coded | given
+
+
+@pytest.mark.parametrize("name", ["siren", "coin5", "coin13"])
+@pytest.mark.parametrize("size", [(1, 1), (17, 40)])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_field_graphs_equal_torch(name, size, channels):
+    manifest, (graph,) = MADE[name]
+    layers = sum(n.startswith("hidden") for n, _, _ in manifest.tensors) // 2 + 1
+    tensors = init_sine(layers, 12, channels, 30.0, torch.Generator().manual_seed(0))
+    assert list(tensors) == [n for n, _, _ in manifest.tensors]
+    rows, columns = (torch.arange(float(side)) for side in size)
+    tensors |= {"rows": rows, "columns": columns, "size": torch.tensor([float(side) for side in size])}
+    image = run(load(name).graphs[0], {n: tensor.numpy() for n, tensor in tensors.items()}, 1)
+    np.testing.assert_allclose(image, graph.function(tensors), atol=1e-4)
 
 
 @pytest.mark.parametrize("levels, size", [(7, (1, 1)), (7, (33, 50)), (8, (130, 67)), (9, (1, 200))])
@@ -43,15 +64,16 @@ def test_graphs_equal_torch(levels, size, channels):
     np.testing.assert_allclose(run(synthesis, feeds, 1)[0], image, atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("k", [0, 1])
-def test_the_shipped_graphs_are_what_the_source_makes(k):
+@pytest.mark.parametrize("name", ["pyramid7", "siren", "coin5"])
+def test_the_shipped_graphs_are_what_the_source_makes(name):
     """Operators and wiring; a newer exporter may name values otherwise."""
-    made, shipped = (onnx.load_from_string(g) for g in (to_onnx(pyramid.graphs()[k]), load("pyramid7").graphs[k]))
-    assert [node.op_type for node in made.graph.node] == [node.op_type for node in shipped.graph.node]
+    for graph, there in zip(MADE[name][1], load(name).graphs):
+        made, shipped = onnx.load_from_string(to_onnx(graph)), onnx.load_from_string(there)
+        assert [node.op_type for node in made.graph.node] == [node.op_type for node in shipped.graph.node]
 
 
 def test_graphs_are_small():
-    assert all(len(graph) < 9_000 for name in STANDARD.values() for graph in load(name).graphs)
+    assert all(len(graph) < 16_000 for name in STANDARD.values() for graph in load(name).graphs)
 
 
 def test_bundles_round_trip():

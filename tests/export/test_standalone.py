@@ -9,11 +9,12 @@ import pytest
 import inrcodec
 from inrcodec.export import standalone as module
 from inrcodec.export.standalone import StandaloneError, export_tensors, standalone, unpacked
+from inrcodec.models import METHODS
 from inrcodec.train.cli import main
 from inrcodec.train.encode import encode_picture
 from inrcodec.train.pictures import from_array
 
-KINDS = {"rgb": (3, np.uint8), "grey": (1, np.uint8), "deep rgba": (4, np.uint16)}
+KINDS = {"rgb": (3, np.uint8), "grey": (1, np.uint8), "deep rgba": (4, np.uint16), "siren": (3, np.uint8)}
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -22,7 +23,8 @@ def data(request):
     y, x = np.mgrid[:31, :48]
     waves = [0.5 + 0.2 * np.sin(y / period) + 0.2 * np.cos(x / (period + 3)) for period in (2, 3, 5, 7)[:channels]]
     pixels = (np.stack(waves, axis=2) * np.iinfo(dtype).max).astype(dtype)
-    return encode_picture(from_array(pixels), iterations=8, threads=1).data
+    method = request.param if request.param in METHODS else "pyramid"
+    return encode_picture(from_array(pixels), method=method, iterations=8, threads=1).data
 
 
 def assert_same_picture(got, file):

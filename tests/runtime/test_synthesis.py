@@ -1,5 +1,7 @@
 """Windows of a picture are what the whole has there; smaller pictures resemble it."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from inrcodec.train.cli import main
 from inrcodec.train.encode import encode
 from inrcodec.train.metrics import psnr
 
+VECTORS = Path(__file__).parents[1] / "vectors"
 HEIGHT, WIDTH = 203, 317
 
 
@@ -65,8 +68,31 @@ def test_regions_beyond_the_picture_are_refused(file, region):
 
 
 def test_scales_that_there_are_not_are_refused(file):
-    with pytest.raises(ValueError, match="wanted a scale of 1, 1/2, 1/4 or 1/8, got 0"):
-        file.read(scale=0.3)
+    for scale in (0.3, 2):
+        with pytest.raises(ValueError, match="1/4 or 1/8: pyramid7 has latents on a grid; got"):
+            file.read(scale=scale)
+
+
+@pytest.fixture(scope="module")
+def field():
+    """Of 40 rows and 56 columns, without latents."""
+    return inrcodec.open(VECTORS / "siren_rgb8.inr", 1)
+
+
+def test_fields_decode_at_any_size(field, monkeypatch):
+    whole, thrice = field[0].astype(int), field.read(scale=3)
+    assert thrice.shape == (120, 168, 3) and field.read(scale=0.3).shape == (12, 17, 3)
+    assert abs(thrice[1::3, 1::3] - whole).max() <= 1  # the same positions
+    np.testing.assert_array_equal(field.read(region=(5, 6, 20, 30), scale=3), thrice[18:108, 15:75])
+    np.testing.assert_array_equal(field.read(region=(5, 6, 20, 30)), field[0][6:36, 5:25])
+    monkeypatch.setattr(synthesis, "BAND_PIXELS", 1000)
+    assert abs(field.read(scale=3) - thrice.astype(int)).max() <= 1
+
+
+@pytest.mark.parametrize("scale", [0, -1, 1e6, float("nan")])
+def test_sizes_that_no_field_decodes_at(field, scale):
+    with pytest.raises(ValueError, match="wanted a positive scale and at most"):
+        field.read(scale=scale)
 
 
 def test_command(file, whole, tmp_path, capsys):
@@ -77,7 +103,11 @@ def test_command(file, whole, tmp_path, capsys):
     assert main(["decode", str(source), str(target), "--scale", "1/4"]) == 0
     np.testing.assert_array_equal(np.load(target), file.read(scale=1 / 4))
     assert main(["decode", str(source), str(target), "--region", "1,2,3,999"]) == 1
-    for bad in (["--scale", "1/3"], ["--region", "1,2,3"]):
+    assert main(["decode", str(VECTORS / "siren_rgb8.inr"), str(target), "--size", "2.5x"]) == 0
+    assert np.load(target).shape == (100, 140, 3)
+    assert main(["decode", str(source), str(target), "--size", "2x"]) == 1
+    for bad in (["--scale", "1/3"], ["--region", "1,2,3"], ["--size", "2"], ["--size", "-1x"]):
         with pytest.raises(SystemExit):
             main(["decode", str(source), str(target), *bad])
-    assert "wanted a region within" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "wanted a region within" in said and "pyramid7 has latents on a grid; got 2" in said

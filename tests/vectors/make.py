@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from inrcodec.models import METHODS
 from inrcodec.runtime.decoder import decode
 from inrcodec.runtime.pixels import Metadata
 from inrcodec.train.encode import encode_picture
@@ -15,7 +16,7 @@ from inrcodec.train.pictures import Picture
 
 HERE = Path(__file__).parent
 # height, width, channels, samples, lambda, iterations: every profile, depth, number of channels and context size; odd sides.
-# Those whose names begin with "fast" are tuned for fast decoding.
+# Those whose names begin with "fast" are tuned for fast decoding, others with their method's.
 KINDS = {
     "rgb8": (64, 96, 3, np.uint8, 1e-3, 300),
     "rgb8_high_rate": (128, 128, 3, np.uint8, 1e-5, 200),
@@ -33,6 +34,10 @@ KINDS = {
     "fast_rgba8": (33, 46, 4, np.uint8, 1e-3, 100),
     "fast_rgb16_pixel": (1, 1, 3, np.uint16, 1e-3, 20),
     "fast_grey8_eight_levels": (4096, 257, 1, np.uint8, 1e-3, 20),
+    "siren_rgb8": (40, 56, 3, np.uint8, 1e-4, 300),
+    "coin_rgb8_five": (64, 96, 3, np.uint8, 1e-5, 200),
+    "coin_grey16_ten": (64, 96, 1, np.uint16, 3e-6, 100),
+    "coin_rgba8_thirteen": (63, 95, 4, np.uint8, 1e-7, 40),
     "fast_grey8_nine_levels": (769, 4097, 1, np.uint8, 1e-2, 8),
 }
 
@@ -54,8 +59,9 @@ def main() -> None:
             continue
         carried = Metadata(icc=b"profile" * 9, exif=b"MM\0*", xmp=b"<x/>") if "metadata" in name else Metadata()
         picture = Picture(scene(height, width, channels, dtype), carried, ())
-        tune = "fastdecode" if name.startswith("fast") else None
-        result = encode_picture(picture, tune=tune, goal=Goal("lmbda", lmbda), iterations=iterations, threads=1)
+        first = name.split("_")[0]
+        options = {"tune": "fastdecode"} if first == "fast" else {"method": first} if first in METHODS else {}
+        result = encode_picture(picture, goal=Goal("lmbda", lmbda), iterations=iterations, threads=1, **options)
         path.write_bytes(result.data)
         np.savez_compressed(HERE / f"{name}.npz", pixels=decode(path))
         print(path.name, path.stat().st_size)

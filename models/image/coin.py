@@ -1,0 +1,53 @@
+"""COIN: a SIREN fitted to a picture, its weights as half floats. Dupont et al. 2021.
+
+Depth and width are among the paper's five, the largest that the bytes wanted have room for; below the first, narrower ones.
+As in the authors' code both coordinates are divided by the height, so that columns run beyond 1 on a wide picture.
+"""
+
+import torch
+from torch import Tensor
+
+from ...runtime.syntax import Signal
+from ..field import Field
+from ..method import Graph, Method, Paper, Phase, Recipe
+from ..parts.sine import init_sine, sine_graph, sine_image, sine_manifest, sine_parameters
+
+OMEGA = 30.0
+SIZES = ((5, 20), (5, 30), (10, 28), (10, 40), (13, 49))  # layers with sines, width
+NARROWER = tuple((5, width) for width in range(4, 20, 4))
+DEPTHS = (5, 10, 13)
+
+
+def axes(rows: Tensor, columns: Tensor, size: Tensor) -> tuple[Tensor, Tensor]:
+    """[-1, 1] along the height, at the same pitch along the width."""
+    pitch = 2 / torch.clamp(size[0] - 1, min=1)
+    return rows * pitch - 1, columns * pitch - 1
+
+
+def build(signal: Signal, nbytes: float) -> Field:
+    fitting = [(d, w) for d, w in (*NARROWER, *SIZES) if 2 * sine_parameters(d, w, signal.channels) <= nbytes]
+    layers, width = fitting[-1] if fitting else NARROWER[0]
+    manifest = sine_manifest(f"coin{layers}", layers)
+    return Field(
+        signal,
+        manifest,
+        {"width": width},
+        lambda generator: init_sine(layers, width, signal.channels, OMEGA, generator, equal=True),
+        lambda tensors: sine_image(tensors, axes, OMEGA, 0.0),
+        dict.fromkeys(manifest.groups, "half"),
+    )
+
+
+def graphs(layers: int) -> tuple[Graph]:
+    return (sine_graph(f"coin{layers}", layers, axes, OMEGA, 0.0),)
+
+
+def recipe(lmbda: float) -> Recipe:
+    """Adam at 2e-4 throughout (50,000 steps of the whole picture in the paper), the best state kept."""
+    return Recipe((Phase("fit", 1.0, (2e-4, 2e-4), hard=True),), optimizer="adam")
+
+
+def coin() -> Method:
+    title = "COIN: compression with implicit neural representations"
+    authors = "E. Dupont, A. Goliński, M. Alizadeh, Y. W. Teh, A. Doucet"
+    return Method("coin", "image", Paper(title, 2021, authors, "ICLR 2021 workshop; half floats"), build, recipe)

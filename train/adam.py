@@ -1,0 +1,24 @@
+"""Adam (Kingma & Ba 2015) with the interface of `soap.Soap`, for methods whose papers have it."""
+
+import torch
+from torch import Tensor
+
+
+class Adam:
+    """Optimizes `parameters` in place; `step` takes their gradients and the learning rate."""
+
+    def __init__(self, parameters: list[Tensor]) -> None:
+        self.parameters, self.adam = parameters, torch.optim.Adam(parameters)
+
+    def step(self, gradients: list[Tensor], lr: float) -> None:
+        for parameter, gradient in zip(self.parameters, gradients):
+            parameter.grad = gradient
+        self.adam.param_groups[0]["lr"] = lr
+        self.adam.step()
+
+    def state(self) -> dict:
+        """All that a resumed run needs, as tensors and numbers."""
+        return self.adam.state_dict()
+
+    def load(self, state: dict) -> None:
+        self.adam.load_state_dict(state)
