@@ -1,6 +1,7 @@
 """What `inrc export` writes gives the decoder's picture to a program that knows ONNX Runtime and JSON alone."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
@@ -9,12 +10,11 @@ import pytest
 import inrcodec
 from inrcodec.export import standalone as module
 from inrcodec.export.standalone import StandaloneError, export_tensors, standalone, unpacked
-from inrcodec.models import METHODS
 from inrcodec.train.cli import main
 from inrcodec.train.encode import encode_picture
 from inrcodec.train.pictures import from_array
 
-KINDS = {"rgb": (3, np.uint8), "grey": (1, np.uint8), "deep rgba": (4, np.uint16), "siren": (3, np.uint8)}
+KINDS = {"rgb": (3, np.uint8), "grey": (1, np.uint8), "deep rgba": (4, np.uint16)}
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -23,8 +23,7 @@ def data(request):
     y, x = np.mgrid[:31, :48]
     waves = [0.5 + 0.2 * np.sin(y / period) + 0.2 * np.cos(x / (period + 3)) for period in (2, 3, 5, 7)[:channels]]
     pixels = (np.stack(waves, axis=2) * np.iinfo(dtype).max).astype(dtype)
-    method = request.param if request.param in METHODS else "pyramid"
-    return encode_picture(from_array(pixels), method=method, iterations=8, threads=1).data
+    return encode_picture(from_array(pixels), iterations=8, threads=1).data
 
 
 def assert_same_picture(got, file):
@@ -64,6 +63,12 @@ def test_unpacked_decodes_by_its_manifest(data):
     assert_same_picture(samples.transpose(1, 2, 0).astype(facts["dtype"]), file)
     signal = manifest["signal"]
     assert (signal["height"], signal["width"], signal["channels"]) == samples.shape[1:] + samples.shape[:1]
+
+
+@pytest.mark.parametrize("name", ["siren_rgb8", "coin_rgba8_thirteen", "fast_rgb8"])
+def test_standalone_of_other_methods(name):
+    file = inrcodec.open(Path(__file__).parents[1] / "vectors" / f"{name}.inr")
+    assert_same_picture(session(standalone(file)).run(None, {})[0], file)
 
 
 def test_latents_stay_small(data):
