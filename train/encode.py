@@ -260,6 +260,8 @@ class Encoding:
                     self.watch(Progress("correct", done, self.iteration, self.fit.lmbda, math.nan, math.nan))
             self.fit.measure()
             last, error = error, self.finish()
+            if error == last:  # lambda does not matter to this method
+                return
             gain *= 0.5 if last * error < 0 else 1.0  # overshot
 
     def met(self) -> bool:

@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[2]
 VECTORS = ROOT / "tests" / "vectors"
 NAMES = ("rgb8", "rgb8_high_rate", "grey8_odd", "grey16", "rgba8_metadata", "rgba16_pixel")
 NAMES += ("fast_rgb8", "fast_rgb8_high_rate", "fast_grey16_strip", "fast_rgba8", "fast_rgb16_pixel")
+NAMES += ("siren_rgb8", "coin_rgb8_five")
 DECODE = """
 import sys
 import numpy as np
