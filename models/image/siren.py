@@ -20,7 +20,8 @@ WIDTH_MAX = 256
 
 def axes(rows: Tensor, columns: Tensor, size: Tensor) -> tuple[Tensor, Tensor]:
     """[-1, 1] along both sides."""
-    return tuple(2 * at / torch.clamp(n - 1, min=1) - 1 for at, n in ((rows, size[0]), (columns, size[1])))  # pyright: ignore
+    last = torch.clamp(size - 1, min=1)
+    return 2 * rows / last[0] - 1, 2 * columns / last[1] - 1
 
 
 def build(signal: Signal, nbytes: float) -> Field:
