@@ -30,8 +30,9 @@ def add_commands(commands: Any) -> None:
     decode.add_argument("output", metavar="OUT", help=".png .jpg .webp .avif .tif .ppm .npy, by its ending")
     decode.add_argument("--frame", type=whole(2**31), default=0, metavar="K", help="of a file with several (default 0)")
     decode.add_argument("--region", type=region, metavar="X,Y,W,H", help="only this part, in pixels of the whole picture")
-    decode.add_argument("--scale", type=scale, default=1, metavar="1/2", help="1, 1/2, 1/4 or 1/8 of its size (default 1)")
-    decode.add_argument("--size", type=times, metavar="2x", help="any multiple of its size: of methods without latent grids")
+    scales = decode.add_mutually_exclusive_group()
+    scales.add_argument("--scale", type=scale, default=1, metavar="1/2", help="1, 1/2, 1/4 or 1/8 of its size (default 1)")
+    scales.add_argument("--size", type=times, metavar="2x", help="any multiple of its size: of methods without latent grids")
     help = "decode the start of a file, too: what it lacks is guessed"
     decode.add_argument("--allow-partial", action="store_true", help=help)
     add_threads(decode)

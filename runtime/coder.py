@@ -1,8 +1,8 @@
 """What an entropy model codes with: a few methods, the same for writing and for reading.
 
 Such as `symbols = coder.tabled(rows, symbols)`: an encoder writes what it is given, a decoder reads it, and both return it.
- Encoder and decoder are constriction's (`range_coder`); two more decoders read the
-same streams: a kernel in C, several times faster (`native`), and one in Python for machines that have neither (`pure`).
+Encoder and decoder are constriction's (`range_coder`); two more decoders read the same streams: a kernel in C, several times
+faster (`native`), and one in Python for machines that have neither (`pure`).
 """
 
 import importlib.util

@@ -126,31 +126,25 @@ class InrFile:
         if not -len(self) <= frame < len(self):
             raise IndexError(f"wanted a frame below {len(self)}, got {frame}")
         self._check(region, scale)
-        if not self.profile.manifest.levels:
-            return self._scaled(region, scale)
-        octaves, n = SCALES.index(scale), round(1 / scale)
-        # Smaller pictures are made twice as large and halved: the graphs do not know how to be far away.
-        synthesis = Synthesis(self.header, self.profile, self.segment(), self.threads, max(0, octaves - 1))
+        synthesis, twice = self._synthesis(scale)
         window = synthesis.whole
         if region is not None:
             x, y, width, height = region
-            twice = 2 if octaves else 1
             ends = zip((y, x), (y + height, x + width), synthesis.shape)
-            window = Window(*((first // n * twice, min(-(-end // n) * twice, side)) for first, end, side in ends))
+            window = Window(
+                *((math.floor(first * scale) * twice, min(math.ceil(end * scale) * twice, side)) for first, end, side in ends)
+            )
         pixels = assemble(self.header.signal, window, synthesis.parts(window))
-        return halved(pixels) if octaves else pixels
+        return halved(pixels) if twice == 2 else pixels
 
-    def _scaled(self, region: Region | None, scale: float) -> np.ndarray:
-        """What `read` does where pixels are a function of their position."""
-        signal = self.header.signal
-        shape = math.ceil(signal.height * scale), math.ceil(signal.width * scale)
-        synthesis = Synthesis(self.header, self.profile, self.segment(), self.threads, shape=shape)
-        window = synthesis.whole
-        if region is not None:
-            x, y, width, height = region
-            ends = zip((y, x), (y + height, x + width), shape)
-            window = Window(*((math.floor(first * scale), min(math.ceil(end * scale), side)) for first, end, side in ends))
-        return assemble(signal, window, synthesis.parts(window))
+    def _synthesis(self, scale: float) -> tuple[Synthesis, int]:
+        """What makes the picture at `scale`, and how many times as large: the graphs of grids do not know how to be far away,
+        so that their smaller pictures are made twice as large and halved."""
+        signal, parts = self.header.signal, (self.header, self.profile, self.segment(), self.threads)
+        if self.profile.manifest.levels:
+            octaves = SCALES.index(scale)
+            return Synthesis(*parts, octaves=max(0, octaves - 1)), 2 if octaves else 1
+        return Synthesis(*parts, shape=(math.ceil(signal.height * scale), math.ceil(signal.width * scale))), 1
 
     def _check(self, region: Region | None, scale: float) -> None:
         """Before anything is decoded."""

@@ -7,6 +7,7 @@ the checkerboard of He et al. 2021; four: the quadtree of Li et al. 2023, DCVC-D
 """
 
 from collections.abc import Sequence
+from functools import cache
 
 COSETS = ((0, 0), (1, 1), (0, 1), (1, 0))  # first (row, column) of each, in coding order
 ORDERS = {"raster": 1, "parallel": len(COSETS)}  # how many networks each has
@@ -31,7 +32,8 @@ def slope(neighbours: Offsets) -> int:
     return max((dx // -dy + 1 for dy, dx in neighbours if dy < 0), default=1)
 
 
-def around(coset: int, count: int) -> list[tuple[int, int, int]]:
+@cache
+def around(coset: int, count: int) -> tuple[tuple[int, int, int], ...]:
     """What a latent of COSETS[coset] sees, the `count` nearest: of which plane, and how many rows and columns away on it.
 
     A plane is that of an earlier coset or, for the first coset, the PARENT.
@@ -39,11 +41,11 @@ def around(coset: int, count: int) -> list[tuple[int, int, int]]:
     span = range(-FAR, FAR + 1)
     if coset == 0:
         near = [(dy, dx) for dy in span for dx in span]
-        return [(PARENT, dy, dx) for dy, dx in sorted(near, key=_distance)[:count]]
+        return tuple((PARENT, dy, dx) for dy, dx in sorted(near, key=_distance)[:count])
     row, column = COSETS[coset]
     near = [(dy, dx) for dy in span for dx in span if ((row + dy) % 2, (column + dx) % 2) in COSETS[:coset]]
     seen = [(row + dy, column + dx) for dy, dx in sorted(near, key=_distance)[:count]]
-    return [(COSETS.index((y % 2, x % 2)), y // 2, x // 2) for y, x in seen]
+    return tuple((COSETS.index((y % 2, x % 2)), y // 2, x // 2) for y, x in seen)
 
 
 def _distance(at: tuple[int, int]) -> tuple[int, int, tuple[int, int]]:

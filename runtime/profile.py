@@ -42,8 +42,8 @@ class Manifest:
     `sizes`: (name, largest value) of the numbers chosen per picture. `tensors`: (name, dimensions, group) in the order of
     the stream; a dimension is a number or a sum of names such as "neighbours+features" ("channels" is the signal's).
     Tensors of one group share a step and an entropy model. `levels`, `hyper`: latent and hyper-latent grids, if any;
-    `order`: in which their latents are coded.
-    `halo`: rows that the last graph needs beyond those it makes, if it may be run in bands.
+    `order`: in which their latents are coded. `halo`: rows that the last graph needs beyond those it makes, if it may be run
+    in bands.
     """
 
     name: str

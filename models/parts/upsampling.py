@@ -126,8 +126,6 @@ def upsampling_graph(tensors: dict[str, Tensor]) -> Tensor:
     around = F.pad(finer, (TAPS - 1,) * 4, mode="replicate")
     finer = F.conv2d(F.conv2d(around, line.reshape(1, 1, 1, -1)), line.reshape(1, 1, -1, 1))
     padded = F.pad(tensors["features"], (2, 2, 2, 2), mode="replicate").transpose(0, 1)  # channels as a batch
-    columns = F.conv2d(padded, both.reshape(2, 1, 1, -1)).flatten(2).transpose(1, 2)
-    wide = columns.reshape(padded.shape[0], 1, padded.shape[2], -1)
-    rows = F.conv2d(wide, both.reshape(2, 1, -1, 1)).transpose(1, 2)
-    up = rows.reshape(1, padded.shape[0], -1, wide.shape[3])
+    wide = F.conv2d(padded, both.reshape(2, 1, 1, -1)).permute(0, 2, 3, 1).flatten(2)[:, None]
+    up = F.conv2d(wide, both.reshape(2, 1, -1, 1)).transpose(1, 2).flatten(1, 2)[None]
     return torch.cat([finer, up[:, :, : finer.shape[2], : finer.shape[3]]], 1)

@@ -4,7 +4,7 @@
     python tests/benchmarks/crops.py KODAK_DIR --tune fastdecode                   results/crops_fastdecode
 
 J = MSE of [0, 1] pixels + lambda * bpp, with the bytes of the file on disk and the pixels that the runtime decodes. Decoding
-times, by the kernel and by NumPy, are the shortest of seven on one thread.
+times, by the kernel and by NumPy, are `inrc bench`'s on one thread.
 """
 
 import argparse
@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from inrcodec.runtime.cli import bench
 from inrcodec.runtime.decoder import decode
 from inrcodec.runtime.native import SWITCH
 from inrcodec.train.compare import table
@@ -57,7 +58,8 @@ def main() -> None:
             cpu[path.stem, lmbda] = time.process_time() - began
             return result.data, {"iterations": result.iterations, "networks_bytes": result.networks_bytes}
 
-        facts = {"codec": "pyramid", "preset": f"{options.iterations} iterations", "seed": options.seed}
+        name = f"pyramid {options.tune}" if options.tune else "pyramid"
+        facts = {"codec": name, "preset": f"{options.iterations} iterations", "seed": options.seed}
         runs, failures = evaluate(paths, LMBDAS, encode, decode, folder / "runs.tsv", folder, **facts)
     print(table(rows(runs, cpu, folder)))
     assert not failures, failures
@@ -73,13 +75,8 @@ def cut(kodak: Path, folder: Path, name: str) -> Path:
 
 
 def decoding_ms(file: Path, kernel: str) -> float:
-    data, times = file.read_bytes(), []
     os.environ[SWITCH] = kernel
-    for _ in range(7):
-        began = time.perf_counter()
-        decode(data, threads=1)
-        times.append(1000 * (time.perf_counter() - began))
-    return min(times)
+    return bench(file.read_bytes(), threads=1, runs=7)["total_ms"]
 
 
 def rows(runs: list[Run], cpu: dict[tuple[str, float], float], folder: Path) -> list[tuple[str, ...]]:

@@ -48,8 +48,7 @@ def made_up(side: int, order: str) -> bytes:
         groups[group], _ = group_of(tensors, [name for name, _ in members], 8)
     shapes = grid_shapes(architecture.signal, architecture.levels)
     rng = np.random.default_rng(0)
-    order = [*shapes[-3:][::-1], *shapes[::-1]]
-    grids = [np.rint(rng.laplace(0, 0.12, shape)).astype(np.int32) for shape in order]
+    grids = [np.rint(rng.laplace(0, 0.12, shape)).astype(np.int32) for shape in (*shapes[-3:][::-1], *shapes[::-1])]
     return to_bytes(architecture, Segment(architecture.sizes, groups, grids), Metadata())
 
 

@@ -34,7 +34,7 @@ SYMBOLS = {
     "rgba8_metadata": "38c3f889814d2c66f33787e620d2fbe6933ef9747c36471323eacee0fa139540",
     "coin_grey16_ten": "edf9494a23a5f2f0465d4bfcaf2f56f65189886c1d611f9d80cb275390da811a",
     "coin_rgb8_five": "4c6867238cca509b2a50e27fe24bc199ea3a4dfdaef042bf95f538d5fa1e7ab2",
-    "coin_rgba8_thirteen": "9c244e286848f44e079a02cc682a54f82d2f41d7ee2abe1dc3b3bf639876d54d",
+    "coin_rgba8_thirteen": "9e5f02b89c201ae501597c8eaf67ccf0c83624cd7557c9616031f17c36e0b90f",
     "siren_rgb8": "466d9f9cf7c5c419f313f34395c72261d9c9ed2e910f6ac9ad65d42e1035b597",
 }
 

@@ -37,7 +37,7 @@ KINDS = {
     "siren_rgb8": (40, 56, 3, np.uint8, 1e-4, 300),
     "coin_rgb8_five": (64, 96, 3, np.uint8, 1e-5, 200),
     "coin_grey16_ten": (64, 96, 1, np.uint16, 3e-6, 100),
-    "coin_rgba8_thirteen": (63, 95, 4, np.uint8, 1e-7, 40),
+    "coin_rgba8_thirteen": (63, 95, 4, np.uint8, 1e-7, 600),
     "fast_grey8_nine_levels": (769, 4097, 1, np.uint8, 1e-2, 8),
 }
 
