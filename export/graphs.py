@@ -3,17 +3,14 @@
 `python -m inrcodec.export.graphs` writes the standard profiles into the runtime; they never change once released.
 """
 
-import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
 import onnx
 import torch
 
-from ..models.image import coin, pyramid, siren
+from ..models import METHODS
 from ..models.method import Graph
-from ..models.parts.sine import sine_manifest
-from ..runtime.orders import ORDERS
 from ..runtime.profile import FOLDER, KEY, Manifest
 
 OPSET = 18
@@ -66,11 +63,8 @@ def with_manifest(graph: bytes, manifest: Manifest) -> bytes:
 
 def profiles() -> Iterator[tuple[Manifest, tuple[Graph, ...]]]:
     """The standard ones; those that share a graph have it under the same name."""
-    for levels, order in itertools.product(pyramid.LEVELS, ORDERS):
-        yield pyramid.manifest(levels, order), pyramid.graphs()
-    yield sine_manifest("siren", siren.LAYERS), siren.graphs()
-    for layers in coin.DEPTHS:
-        yield sine_manifest(f"coin{layers}", layers), coin.graphs(layers)
+    for method in METHODS.values():
+        yield from method().profiles()
 
 
 def write_standard_profiles(folder: Path = FOLDER) -> None:

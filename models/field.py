@@ -1,6 +1,7 @@
 """An INR without latents: a function from a pixel's position to its colour, whose weights are all that travels."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -11,33 +12,40 @@ from ..runtime.syntax import Signal
 from .method import Inr, Tensors
 
 HALO = 0  # a pixel depends on its own position alone
+STEP_PIXELS = 1 << 16  # that a step of a fit sees at most
 
 
 @dataclass(frozen=True)
 class Field:
     """The architecture for one signal.
 
-    `start(generator)` makes fresh tensors. `image(tensors)` makes (channels, h, w) of them and of `rows` (h,), `columns`
-    (w,) and `size` (2,), which are among them. `coding` as `method.Architecture`'s.
+    `start(target, generator)` makes fresh tensors. `image(tensors)` makes (channels, h, w) of them and of `rows` (h,),
+    `columns` (w,) and `size` (2,), which are among them. `coding` as `method.Architecture`'s. A step of a fit sees every
+    `stride`-th row and column alone: of a large picture it would take seconds otherwise.
     """
 
     signal: Signal
     manifest: Manifest
     sizes: dict[str, int]
-    start: Callable[[torch.Generator], Tensors]
+    start: Callable[[Tensor, torch.Generator], Tensors]
     image: Callable[[Tensors], Tensor]
-    coding: dict[str, str] = field(default_factory=dict)
+    coding: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def stride(self) -> int:
+        return math.ceil(math.sqrt(self.signal.height * self.signal.width / STEP_PIXELS))
 
     def init(self, target: Tensor, generator: torch.Generator) -> Inr:
-        tensors = {name: tensor.to(target.device) for name, tensor in self.start(generator).items()}
+        tensors = {name: tensor.to(target.device) for name, tensor in self.start(target, generator).items()}
         return Inr(tensors, torch.zeros(0, device=target.device))
 
     def mask(self, device: torch.device) -> Tensor:
         return torch.zeros(0, device=device)
 
-    def render(self, tensors: Tensors, latents: Tensor) -> Tensor:
+    def render(self, tensors: Tensors, latents: Tensor, first: tuple[int, int] = (0, 0), stride: int = 1) -> Tensor:
         height, width = self.signal.height, self.signal.width
-        rows, columns = (torch.arange(n, dtype=torch.float32, device=latents.device) for n in (height, width))
+        ends = zip(first, (height, width))
+        rows, columns = (torch.arange(a, b, stride, dtype=torch.float32, device=latents.device) for a, b in ends)
         size = torch.tensor([height, width], dtype=torch.float32, device=latents.device)
         return self.image({**tensors, "rows": rows, "columns": columns, "size": size})
 

@@ -1,11 +1,12 @@
 """What a paper proposes, as values: an architecture, how it is fitted, and where it comes from."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 from torch import Tensor
+from torch.nn.functional import mse_loss
 
 from ..runtime.profile import Manifest
 from ..runtime.syntax import Signal
@@ -51,7 +52,7 @@ class Architecture(Protocol):
 
     @property
     def coding(self) -> Mapping[str, str]:
-        """How a paper codes groups of tensors, "half" for half floats; those that are not named are coded as is cheapest."""
+        """How a paper codes groups of tensors, by the names of `export.quantize.CODINGS`; others are coded as is cheapest."""
         ...
 
     def init(self, target: Tensor, generator: torch.Generator) -> Inr:
@@ -62,8 +63,13 @@ class Architecture(Protocol):
         """1 where `latents` holds a latent, 0 elsewhere."""
         ...
 
-    def render(self, tensors: Tensors, latents: Tensor) -> Tensor:
-        """(channels, height, width), near [0, 1] but not clipped."""
+    @property
+    def stride(self) -> int:
+        """1, or how many rows and columns lie between those that a step sees, where pixels do not depend on each other."""
+        ...
+
+    def render(self, tensors: Tensors, latents: Tensor, first: tuple[int, int] = (0, 0), stride: int = 1) -> Tensor:
+        """(channels, height, width), near [0, 1] but not clipped; or of it every `stride`-th row and column from `first`."""
         ...
 
     def latent_bits(self, tensors: Tensors, latents: Tensor, mask: Tensor) -> Tensor:
@@ -84,6 +90,10 @@ class Phase:
     """Part of a fit: a `share` of its iterations. Values with two ends go from the first to the second.
 
     Learning rates fall as a cosine, the others linearly. `hard`: latents are rounded and stay; only the networks learn.
+
+    Networks that a phase fits for their coding: `enter(tensors)` changes them when it begins; `weights(tensors, progress)`
+    is what becomes of them, differentiably, on their way to the decoder, and at progress 1 what will be written;
+    `bits(tensors)` is what writing them costs; `penalty(tensors, progress)` is added to the loss.
     """
 
     name: str
@@ -92,6 +102,10 @@ class Phase:
     temperature: tuple[float, float] = (0.0, 0.0)  # of the soft rounding
     noise: tuple[float, float] = (0.0, 0.0)  # standard deviation, in steps
     hard: bool = False
+    enter: Callable[[Tensors], Tensors] | None = None
+    weights: Callable[[Tensors, float], Tensors] | None = None
+    bits: Callable[[Tensors], Tensor] | None = None
+    penalty: Callable[[Tensors, float], Tensor] | None = None
 
 
 @dataclass(frozen=True)
@@ -104,6 +118,7 @@ class Recipe:
     gain: float = 16.0  # the latents' learning rate over the networks', in quantization steps
     eps: float = 0.3  # of the latents' Adam, in bits a step
     optimizer: str = "soap"  # of the networks: soap or adam
+    distortion: Callable[[Tensor, Tensor], Tensor] = mse_loss  # of (channels, height, width); a fit's figures are MSE ever
 
 
 @dataclass(frozen=True)
@@ -118,7 +133,7 @@ class Paper:
 class Method:
     """`build(signal, nbytes)` gives the architecture for a file of about so many bytes; `recipe(lmbda)` is how to fit it.
 
-    `tunes`: what the function that makes this takes as `tune`, besides none.
+    `profiles()`: its decoders. `tunes`: what the function that makes this takes as `tune`, besides none.
     """
 
     name: str
@@ -126,4 +141,5 @@ class Method:
     paper: Paper
     build: Callable[[Signal, float], Architecture]
     recipe: Callable[[float], Recipe]
+    profiles: Callable[[], Iterable[tuple[Manifest, tuple[Graph, ...]]]]
     tunes: tuple[str, ...] = ()

@@ -211,7 +211,9 @@ class Encoding:
     def check(self, stage: str, done: float) -> Progress:
         """Measure, keep the best, steer lambda."""
         measure = self.fit.measure()
-        parameters = sum(tensor.numel() for tensor in self.fit.inr.tensors.values())
+        counted = [] if self.fit.phase.bits else [name for name, _, _ in self.architecture.manifest.tensors]
+        counted = [] if self.fit.phase.bits else [name for name, _, _ in self.architecture.manifest.tensors]
+        parameters = sum(self.fit.inr.tensors[name].numel() for name in counted)
         nbytes = (measure.bpp * self.signal.pixels + PARAMETER_BITS * parameters) / 8
         if STEERED[0] < done < STEERED[1] and (error := self.goal.error(nbytes, self.signal.pixels, measure.psnr)):
             self.fit.lmbda = moved(self.fit.lmbda, STEERING * max(-1.0, min(1.0, error)))

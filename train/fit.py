@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import mse_loss
 
 from ..models.method import Architecture, Inr, Phase, Recipe, Tensors
 from ..models.quantizers import soft_round_noise
@@ -30,7 +31,7 @@ class Measure:
     """A fit as it would decode, but for the networks' quantization."""
 
     mse: float
-    bpp: float  # of the latents
+    bpp: float  # of the latents, and of the networks where the phase says what they take
 
     @property
     def psnr(self) -> float:
@@ -64,7 +65,7 @@ class Fit:
         self.architecture, self.target, self.lmbda, self.recipe = architecture, target, lmbda, recipe
         self.pixels = target.shape[1] * target.shape[2]
         self.noise = torch.Generator(target.device).manual_seed(seed)
-        self.mask = architecture.mask(target.device)
+        self.mask, self.phase = architecture.mask(target.device), recipe.phases[0]
         self.begin(architecture.init(target, torch.Generator().manual_seed(seed)))
 
     def begin(self, inr: Inr) -> None:
@@ -75,34 +76,56 @@ class Fit:
         self.adam = torch.optim.Adam([self.inr.latents], betas=LATENT_BETAS)
         self.best, self.best_cost = self.snapshot(), math.inf
 
-    def snapshot(self) -> Inr:
-        return Inr({n: t.detach().clone() for n, t in self.inr.tensors.items()}, torch.round(self.inr.latents.detach()))
+    def enter(self, phase: Phase) -> None:
+        """Begin with `phase`, anew where it sees the networks otherwise than the one before."""
+        before, self.phase = self.phase, phase
+        if phase.enter or phase.weights is not before.weights or phase.bits is not before.bits:
+            tensors = {name: tensor.detach() for name, tensor in self.inr.tensors.items()}
+            self.begin(Inr(phase.enter(tensors) if phase.enter else tensors, self.inr.latents))
 
-    def loss(self, tensors: Tensors, latents: Tensor) -> tuple[Tensor, Tensor]:
-        """Distortion, and the latents' rate in bits a pixel."""
-        return self.distortion(tensors, latents), self.rate(tensors, latents)
+    def snapshot(self) -> Inr:
+        tensors = written(self.phase, self.inr.tensors, 1.0)
+        return Inr({n: t.detach().clone() for n, t in tensors.items()}, torch.round(self.inr.latents.detach()))
 
     def distortion(self, tensors: Tensors, latents: Tensor) -> Tensor:
-        image = self.architecture.render(tensors, latents)
-        image = image + (image.detach().clamp(0, 1) - image.detach())
-        return torch.nn.functional.mse_loss(image, self.target)
+        return mse_loss(through_clamp(self.architecture.render(tensors, latents)), self.target)
 
     def rate(self, tensors: Tensors, latents: Tensor) -> Tensor:
+        """Of the latents, in bits a pixel."""
         return self.architecture.latent_bits(tensors, latents, self.mask) / self.pixels
+
+    def networks_rate(self) -> float | Tensor:
+        """In bits a pixel; 0 where the phase does not say."""
+        return self.phase.bits(self.inr.tensors) / self.pixels if self.phase.bits else 0.0
 
     def step(self, phase: Phase, progress: float) -> None:
         """One iteration, at `progress` 0 ... 1 of its phase."""
+        if phase is not self.phase:
+            self.enter(phase)
         tensors, latents = self.inr.tensors, self.inr.latents
         relaxed = torch.round(latents.detach()) if phase.hard else self._relax(latents, phase, progress)
-        distortion, rate = self.loss(tensors, relaxed)
+        seen = written(phase, tensors, progress)
+        cost = self._sampled_distortion(seen, relaxed)
+        cost = cost + self.lmbda * (self.rate(seen, relaxed) + self.networks_rate())
+        if phase.penalty:
+            cost = cost + phase.penalty(tensors, progress)
         wanted = [*tensors.values()] + ([] if phase.hard else [latents])
-        gradients = list(torch.autograd.grad(distortion + self.lmbda * rate, wanted))
+        gradients = list(torch.autograd.grad(cost, wanted, materialize_grads=True))
         lr = _between(phase.lr, (1 - math.cos(math.pi * progress)) / 2)
         if not phase.hard:
             latents.grad = gradients.pop()
             self.adam.param_groups[0].update(lr=lr * self.recipe.gain, eps=self.recipe.eps * self.lmbda / self.pixels)
             self.adam.step()
         self.networks.step(_clipped(gradients), lr)
+
+    def _sampled_distortion(self, tensors: Tensors, latents: Tensor) -> Tensor:
+        """The recipe's distortion, of every stride-th row and column where the architecture has it so."""
+        stride = self.architecture.stride
+        first = (0, 0)
+        if stride > 1:
+            first = tuple(torch.randint(stride, (2,), generator=self.noise, device=self.target.device).tolist())
+        image = through_clamp(self.architecture.render(tensors, latents, first, stride))
+        return self.recipe.distortion(image, self.target[:, first[0] :: stride, first[1] :: stride])
 
     def _relax(self, latents: Tensor, phase: Phase, progress: float) -> Tensor:
         """Soft-rounded latents with noise; nothing outside the grids."""
@@ -113,8 +136,9 @@ class Fit:
     @torch.no_grad()
     def measure(self) -> Measure:
         """The state with rounded latents; kept as `best` if it is."""
-        mse, bpp = self.loss(self.inr.tensors, torch.round(self.inr.latents))
-        measure = Measure(mse.item(), bpp.item())
+        tensors, latents = written(self.phase, self.inr.tensors, 1.0), torch.round(self.inr.latents)
+        rate = self.rate(tensors, latents) + self.networks_rate()
+        measure = Measure(self.distortion(tensors, latents).item(), float(rate))
         if measure.cost(self.lmbda) < self.best_cost:
             self.best, self.best_cost = self.snapshot(), measure.cost(self.lmbda)
         return measure
@@ -131,10 +155,12 @@ class Fit:
             "optimizers": (self.networks.state(), self.adam.state_dict()),
             "noise": self.noise.get_state(),
             "lmbda": self.lmbda,
+            "phase": self.recipe.phases.index(self.phase),
         }
         return copy.deepcopy(state)
 
     def load(self, state: dict[str, Any]) -> None:
+        self.phase = self.recipe.phases[state["phase"]]
         self.begin(Inr(*state["inr"]))
         *best, self.best_cost = state["best"]
         self.best = Inr(*best)
@@ -166,6 +192,16 @@ def locate(phases: tuple[Phase, ...], fraction: float) -> tuple[Phase, float]:
             return phase, fraction / share
         fraction -= share
     return phases[-1], 1.0
+
+
+def written(phase: Phase, tensors: Tensors, progress: float) -> Tensors:
+    """The networks as a decoder will have them, as near to it as the phase has come."""
+    return phase.weights(tensors, progress) if phase.weights else tensors
+
+
+def through_clamp(image: Tensor) -> Tensor:
+    """Clamped to [0, 1] with the gradient of the identity."""
+    return image + (image.detach().clamp(0, 1) - image.detach())
 
 
 def _between(ends: tuple[float, float], progress: float) -> float:

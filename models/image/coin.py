@@ -4,13 +4,16 @@ Depth and width are among the paper's five, the largest that the bytes wanted ha
 As in the authors' code both coordinates are divided by the height, so that columns run beyond 1 on a wide picture.
 """
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
+from ...runtime.profile import Manifest
 from ...runtime.syntax import Signal
 from ..field import Field
 from ..method import Graph, Method, Paper, Phase, Recipe
-from ..parts.sine import init_sine, sine_graph, sine_image, sine_manifest, sine_parameters
+from ..parts.perceptron import Perceptron, field_graph, perceptron_field
 
 OMEGA = 30.0
 SIZES = ((5, 20), (5, 30), (10, 28), (10, 40), (13, 49))  # layers with sines, width
@@ -24,22 +27,28 @@ def axes(rows: Tensor, columns: Tensor, size: Tensor) -> tuple[Tensor, Tensor]:
     return rows * pitch - 1, columns * pitch - 1
 
 
+def network(layers: int) -> Perceptron:
+    return Perceptron(("width",) * layers, axes, omega=OMEGA, offset=0.0)
+
+
+def size_for(signal: Signal, nbytes: float) -> tuple[int, int]:
+    """Layers and width."""
+    sizes = [(d, w) for d, w in (*NARROWER, *SIZES)]
+    counts = [network(d).count({"width": w, "channels": signal.channels}) for d, w in sizes]
+    return max((size for size, count in zip(sizes, counts) if 2 * count <= nbytes), default=sizes[0])
+
+
 def build(signal: Signal, nbytes: float) -> Field:
-    fitting = [(d, w) for d, w in (*NARROWER, *SIZES) if 2 * sine_parameters(d, w, signal.channels) <= nbytes]
-    layers, width = fitting[-1] if fitting else NARROWER[0]
-    manifest = sine_manifest(f"coin{layers}", layers)
-    return Field(
-        signal,
-        manifest,
-        {"width": width},
-        lambda generator: init_sine(layers, width, signal.channels, OMEGA, generator, equal=True),
-        lambda tensors: sine_image(tensors, axes, OMEGA, 0.0),
-        dict.fromkeys(manifest.groups, "half"),
-    )
+    layers, width = size_for(signal, nbytes)
+    manifest = network(layers).manifest(f"coin{layers}")
+    coding = dict.fromkeys(manifest.groups, "half")
+    return perceptron_field(signal, network(layers), manifest, {"width": width}, coding, equal=True)
 
 
-def graphs(layers: int) -> tuple[Graph]:
-    return (sine_graph(f"coin{layers}", layers, axes, OMEGA, 0.0),)
+def profiles() -> Iterator[tuple[Manifest, tuple[Graph]]]:
+    for layers in DEPTHS:
+        manifest = network(layers).manifest(f"coin{layers}")
+        yield manifest, (field_graph(manifest, network(layers).image),)
 
 
 def recipe(lmbda: float) -> Recipe:
@@ -50,4 +59,4 @@ def recipe(lmbda: float) -> Recipe:
 def coin() -> Method:
     title = "COIN: compression with implicit neural representations"
     authors = "E. Dupont, A. Goliński, M. Alizadeh, Y. W. Teh, A. Doucet"
-    return Method("coin", "image", Paper(title, 2021, authors, "ICLR 2021 workshop; half floats"), build, recipe)
+    return Method("coin", "image", Paper(title, 2021, authors, "ICLR 2021 workshop; half floats"), build, recipe, profiles)

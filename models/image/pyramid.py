@@ -13,6 +13,8 @@ After COOL-CHIC (Ladune et al. 2023), C3 (Kim et al. 2024) and Cool-chic 5.0 (La
 probability tables, a straight-through clamp, and a size chosen per picture by what the networks cost.
 """
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -84,6 +86,10 @@ class Pyramid:
     def coding(self) -> dict[str, str]:
         return {}
 
+    @property
+    def stride(self) -> int:
+        return 1
+
     def init(self, target: Tensor, generator: torch.Generator) -> Inr:
         seen = [self.levels - 1 - k + HYPER for k in range(3)]
         near, features = self.size.neighbours, self.size.features
@@ -98,7 +104,7 @@ class Pyramid:
     def mask(self, device: torch.device) -> Tensor:
         return self.canvas.mask(device)
 
-    def render(self, tensors: Tensors, latents: Tensor) -> Tensor:
+    def render(self, tensors: Tensors, latents: Tensor, first: tuple[int, int] = (0, 0), stride: int = 1) -> Tensor:
         grids = self.canvas.split(latents)[: self.levels]
         features = pyramid_features(grids, tensors["upsampling.kernels"], tensors["upsampling.filters"])
         return synthesize(features, tensors)
@@ -170,6 +176,11 @@ def graphs() -> tuple[Graph, Graph]:
     return upsampling, Graph("synthesis", synthesis_graph, {"features": features, **tensors}, names, "image")
 
 
+def profiles() -> Iterator[tuple[Manifest, tuple[Graph, Graph]]]:
+    for levels, order in itertools.product(LEVELS, ORDERS):
+        yield manifest(levels, order), graphs()
+
+
 def recipe(lmbda: float) -> Recipe:
     """Temperatures, noise and gains of Cool-chic 5.0; the shares are ours."""
     return Recipe(
@@ -196,4 +207,4 @@ def pyramid(tune: str | None = None) -> Method:
         return Pyramid(signal, choose_size(nbytes, sizes), order)
 
     paper = Paper("inrcodec pyramid", 2026, "the inrcodec authors", "after COOL-CHIC, C3 and Cool-chic 5.0")
-    return Method("pyramid", "image", paper, build, recipe, ("fastdecode",))
+    return Method("pyramid", "image", paper, build, recipe, profiles, ("fastdecode",))

@@ -4,40 +4,25 @@ The paper's image has 256 units a layer; here the width follows from the bytes w
 weights are ours, since the paper codes nothing.
 """
 
-import torch
-from torch import Tensor
+from collections.abc import Iterator
 
+from ...runtime.profile import Manifest
 from ...runtime.syntax import Signal
 from ..field import Field
 from ..method import Graph, Method, Paper, Phase, Recipe
-from ..parts.sine import init_sine, sine_graph, sine_image, sine_manifest, sine_parameters
+from ..parts.perceptron import Perceptron, field_graph, perceptron_field, widest
 
-LAYERS, OMEGA = 4, 30.0  # with sines
-OFFSET = 0.5  # the paper's pixels are in [-1, 1]
+NETWORK = Perceptron(("width",) * 4, omega=30.0)
+MANIFEST = NETWORK.manifest("siren")
 BITS = 8  # of a weight, a first estimate
-WIDTH_MAX = 256
-
-
-def axes(rows: Tensor, columns: Tensor, size: Tensor) -> tuple[Tensor, Tensor]:
-    """[-1, 1] along both sides."""
-    last = torch.clamp(size - 1, min=1)
-    return 2 * rows / last[0] - 1, 2 * columns / last[1] - 1
 
 
 def build(signal: Signal, nbytes: float) -> Field:
-    widths = [w for w in range(4, WIDTH_MAX + 1, 4) if sine_parameters(LAYERS, w, signal.channels) * BITS / 8 < nbytes]
-    width = max(widths, default=4)
-    return Field(
-        signal,
-        sine_manifest("siren", LAYERS),
-        {"width": width},
-        lambda generator: init_sine(LAYERS, width, signal.channels, OMEGA, generator),
-        lambda tensors: sine_image(tensors, axes, OMEGA, OFFSET),
-    )
+    return perceptron_field(signal, NETWORK, MANIFEST, {"width": widest(NETWORK, signal, nbytes, BITS)})
 
 
-def graphs() -> tuple[Graph]:
-    return (sine_graph("siren", LAYERS, axes, OMEGA, OFFSET),)
+def profiles() -> Iterator[tuple[Manifest, tuple[Graph]]]:
+    yield MANIFEST, (field_graph(MANIFEST, NETWORK.image),)
 
 
 def recipe(lmbda: float) -> Recipe:
@@ -50,4 +35,4 @@ def siren() -> Method:
     paper = Paper(
         title, 2020, "V. Sitzmann, J. Martel, A. Bergman, D. Lindell, G. Wetzstein", "NeurIPS 2020, the image network"
     )
-    return Method("siren", "image", paper, build, recipe)
+    return Method("siren", "image", paper, build, recipe, profiles)

@@ -7,7 +7,7 @@ import torch
 
 from inrcodec.export.graphs import profiles, to_onnx
 from inrcodec.models.image.pyramid import Pyramid, Size
-from inrcodec.models.parts.sine import init_sine
+from inrcodec.models.parts.perceptron import Perceptron
 from inrcodec.runtime.profile import FOLDER, STANDARD, bundle, load, run, session, unbundle
 from inrcodec.runtime.syntax import Signal
 
@@ -35,7 +35,8 @@ def test_manifest_and_inputs_agree(name):
 def test_field_graphs_equal_torch(name, size, channels):
     manifest, (graph,) = MADE[name]
     layers = sum(n.startswith("hidden") for n, _, _ in manifest.tensors) // 2 + 1
-    tensors = init_sine(layers, 12, channels, 30.0, torch.Generator().manual_seed(0))
+    network = Perceptron(("width",) * layers, omega=30.0)
+    tensors = network.start({"width": 12, "channels": channels}, torch.Generator().manual_seed(0))
     assert list(tensors) == [n for n, _, _ in manifest.tensors]
     rows, columns = (torch.arange(float(side)) for side in size)
     tensors |= {"rows": rows, "columns": columns, "size": torch.tensor([float(side) for side in size])}
