@@ -29,11 +29,19 @@ class Exported:
 
 
 def export(
-    architecture: Architecture, inr: Inr, distortion: Cost, rate: Cost, bit_price: float, metadata: Metadata
+    architecture: Architecture,
+    inr: Inr,
+    distortion: Cost,
+    rate: Cost,
+    bit_price: float,
+    metadata: Metadata,
+    best: bool = False,
 ) -> Exported:
-    """Quantize, write, and check. Costs as in `quantize_networks`."""
+    """Quantize, write, and check. Costs, and `best`, as in `quantize_networks`."""
     tensors = keep_exact(inr.tensors, architecture.manifest)
-    groups, decoded = quantize_networks(tensors, architecture.manifest, distortion, rate, bit_price, architecture.coding)
+    groups, decoded = quantize_networks(
+        tensors, architecture.manifest, distortion, rate, bit_price, architecture.coding, best
+    )
     grids = [np.rint(grid.detach().cpu().numpy()).astype(np.int32) for grid in architecture.grids(inr.latents)]
     segment = Segment(architecture.sizes, groups, grids)
     data = to_bytes(architecture, segment, metadata)

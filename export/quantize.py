@@ -1,22 +1,37 @@
 """Networks to integers: a step per group of tensors, found by what it costs in distortion and real bits."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ..models.method import Tensors
+from ..models.weights import learned_step, levels, symmetric_step
 from ..runtime.coder import Meter
 from ..runtime.context import ContextModel
-from ..runtime.entropy import SCALE_INDICES, SYMBOL_MAX, EntropyModel, Half, Laplace, Zeros, code_model
+from ..runtime.entropy import (
+    SCALE_INDICES,
+    SYMBOL_MAX,
+    EntropyModel,
+    Half,
+    Laplace,
+    SparseHalf,
+    Static,
+    Stepped,
+    Zeros,
+    code_model,
+)
 from ..runtime.network import EXACT, SUM_BITS, WEIGHT_BITS
 from ..runtime.profile import Manifest
-from ..runtime.segment import Group, context_model
-from ..runtime.tables import SCALE_ZERO, SCALES_PER_OCTAVE
+from ..runtime.segment import Group, code_group, context_model
+from ..runtime.tables import SCALE_ZERO, SCALES, SCALES_PER_OCTAVE
 
 Cost = Callable[[Tensors], float]
-COARSEST, FINEST = 1, 14  # exponents tried: steps from 1/2 to 2**-14
+COARSEST, FINEST = 0, 14  # exponents tried: steps from 1 to 2**-14
 PATIENCE = 3  # coarser steps tried after the best
 NEAR = 6  # scale indices tried on either side of the moment estimate
 # The groups of the integer context model, and their finest step's exponent.
@@ -28,14 +43,14 @@ CONTEXT_BITS = {
 }
 
 
-def cheapest_model(symbols: np.ndarray) -> tuple[EntropyModel, float]:
-    """The entropy model that codes `symbols` (n,) in the fewest bits, its own record included; and those bits."""
+def cheapest_model(symbols: np.ndarray) -> EntropyModel:
+    """That which codes `symbols` (n,) in the fewest bits, its own record included."""
     if not symbols.any():
-        return Zeros(), coded_bits(Zeros(), symbols)
+        return Zeros()
     fitted = SCALE_ZERO + SCALES_PER_OCTAVE * np.log2(np.abs(symbols).mean())
     middle = int(np.clip(fitted, NEAR, SCALE_INDICES - NEAR - 1))
     near = range(middle - NEAR, middle + NEAR + 1)
-    return min(((Laplace(scale), coded_bits(Laplace(scale), symbols)) for scale in near), key=lambda pair: pair[1])
+    return min(map(Laplace, near), key=lambda model: coded_bits(model, symbols))
 
 
 def coded_bits(model: EntropyModel, symbols: np.ndarray) -> float:
@@ -52,11 +67,10 @@ def symbols_of(tensors: Tensors, names: list[str], exponent: int) -> dict[str, n
     return {name: np.clip(values, -SYMBOL_MAX, SYMBOL_MAX).astype(np.int64) for name, values in scaled.items()}
 
 
-def group_of(tensors: Tensors, names: list[str], exponent: int) -> tuple[Group, float]:
-    """The group in steps of 2**-exponent with its cheapest entropy model, and its bits."""
+def group_of(tensors: Tensors, names: list[str], exponent: int) -> Group:
+    """The group in steps of 2**-exponent with its cheapest entropy model."""
     symbols = symbols_of(tensors, names, exponent)
-    model, bits = cheapest_model(np.concatenate([s.ravel() for s in symbols.values()]))
-    return Group(exponent, model, symbols), bits
+    return Group(exponent, cheapest_model(np.concatenate([s.ravel() for s in symbols.values()])), symbols)
 
 
 def quantized(group: Group, like: Tensors) -> Tensors:
@@ -71,6 +85,34 @@ def half_group(tensors: Tensors, names: list[str]) -> Group:
     return Group(0, Half(), {name: values.view(np.uint16).astype(np.int64) for name, values in halves.items()})
 
 
+def sparse_half_group(tensors: Tensors, names: list[str]) -> Group:
+    """The same, most of them zero."""
+    group = half_group(tensors, names)
+    symbols = np.concatenate([values.ravel() for values in group.symbols.values()])
+    models = [SparseHalf(scale) for scale in range(SCALES)]
+    return replace(group, model=min(models, key=lambda model: coded_bits(model, symbols)))
+
+
+def symmetric_group(tensors: Tensors, names: list[str], bits: int) -> Group:
+    """One tensor in `bits`-bit symbols up to its largest weight."""
+    return stepped_group(tensors, names, symmetric_step(tensors[names[0]], bits), levels(bits))
+
+
+def learned_group(tensors: Tensors, names: list[str]) -> Group:
+    """One tensor in steps that the fit has learned."""
+    return stepped_group(tensors, names, learned_step(tensors, names[0]), SYMBOL_MAX)
+
+
+def stepped_group(tensors: Tensors, names: list[str], step: Tensor, most: int) -> Group:
+    (name,) = names
+    symbols = torch.round(tensors[name].detach() / step).clamp(-most, most).cpu().numpy().astype(np.int64)
+    model = cheapest_model(symbols.ravel())
+    if isinstance(model, Zeros):
+        return Group(0, model, {name: symbols})
+    assert isinstance(model, Laplace)
+    return Group(0, Stepped(model.scale, int(np.float16(step.item()).view(np.uint16))), {name: symbols})
+
+
 def quantize_networks(
     tensors: Tensors,
     manifest: Manifest,
@@ -78,10 +120,11 @@ def quantize_networks(
     rate: Cost,
     bit_price: float,
     coding: Mapping[str, str] = MappingProxyType({}),
+    best: bool = False,
 ) -> tuple[dict[str, Group], Tensors]:
     """Choose each group's step greedily, in the manifest's order, for the least distortion + rate + bit_price * bits.
 
-    `coding` names groups that are coded otherwise, as `Architecture.coding`.
+    `coding` names groups that are coded otherwise, as `Architecture.coding`; or if `best`, where nothing else costs less.
 
     `distortion` and `rate` are costs of tensors, in the loss's unit: the groups of the context model change the latents'
     rate alone, all others the distortion alone. `bit_price` is what one bit of a network adds to the loss. Returns the
@@ -91,27 +134,58 @@ def quantize_networks(
     decoded = dict(tensors)
     for name, members in manifest.groups.items():
         names = [tensor for tensor, _ in members]
-        if name in coding:
-            groups[name] = CODINGS[coding[name]](tensors, names)
-            decoded |= quantized(groups[name], tensors)
-            continue
-        cost = rate if name in CONTEXT_BITS else distortion
-        best: tuple[float, Group] | None = None
-        rising = 0
-        for exponent in range(CONTEXT_BITS.get(name, FINEST), COARSEST - 1, -1):
-            group, bits = group_of(tensors, names, exponent)
-            loss = cost({**decoded, **quantized(group, tensors)}) + bit_price * bits
-            if best is None or loss < best[0]:
-                best, rising = (loss, group), 0
-            elif (rising := rising + 1) == PATIENCE:
-                break
-        assert best is not None
-        groups[name] = best[1]
-        decoded |= quantized(best[1], tensors)
+        decoding = rate if name in CONTEXT_BITS else distortion
+
+        def cost(group: Group, decoding: Cost = decoding, others: Tensors = decoded) -> float:
+            return decoding({**others, **quantized(group, tensors)}) + bit_price * bits_of(group, manifest)
+
+        options = [CODINGS[coding[name]](tensors, names)] if name in coding else []
+        if best or not options:
+            exponents = range(CONTEXT_BITS.get(name, FINEST), COARSEST - 1, -1)
+            options.append(cheapest((group_of(tensors, names, exponent) for exponent in exponents), cost))
+        groups[name] = min(options, key=cost) if len(options) > 1 else options[0]
+        decoded |= quantized(groups[name], tensors)
     return groups, decoded
 
 
-CODINGS = {"half": half_group}
+def cheapest(groups: Iterable[Group], cost: Callable[[Group], float]) -> Group:
+    """Of ever coarser groups: the best before PATIENCE in a row that cost more."""
+    best: tuple[float, Group] | None = None
+    rising = 0
+    for group in groups:
+        loss = cost(group)
+        if best is None or loss < best[0]:
+            best, rising = (loss, group), 0
+        elif (rising := rising + 1) == PATIENCE:
+            break
+    assert best is not None
+    return best[1]
+
+
+def bits_of(group: Group, manifest: Manifest) -> float:
+    """Of the records and the symbols."""
+    (name,) = {kind for tensor, _, kind in manifest.tensors if tensor in group.symbols}
+    meter = Meter()
+    code_group(
+        meter, {tensor: symbols.shape for tensor, symbols in group.symbols.items()}, group, manifest.counts.get(name, ())
+    )
+    return meter.bits
+
+
+def static_group(tensors: Tensors, names: list[str]) -> Group:
+    """Whole numbers as they are, by the profile's histograms."""
+    symbols = {name: np.rint(tensors[name].detach().cpu().numpy()).astype(np.int64) for name in names}
+    return Group(0, Static(), symbols)
+
+
+CODINGS: dict[str, Callable[[Tensors, list[str]], Group]] = {
+    "half": half_group,
+    "sparse half": sparse_half_group,
+    "7 bits": partial(symmetric_group, bits=7),
+    "8 bits": partial(symmetric_group, bits=8),
+    "learned": learned_group,
+    "static": static_group,
+}
 
 
 def keep_exact(tensors: Tensors, manifest: Manifest) -> Tensors:

@@ -12,7 +12,7 @@ from ..runtime.syntax import Signal
 from .method import Inr, Tensors
 
 HALO = 0  # a pixel depends on its own position alone
-STEP_PIXELS = 1 << 16  # that a step of a fit sees at most
+STEP_PIXELS = 1 << 14  # that a step of a fit sees at most
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,28 @@ Tensors = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
+class Base:
+    """Tensors that all pictures of a method share, and how `train.meta` learns them from photos.
+
+    `steps` of Adam on `loss(tensors, pictures, generator)`, pictures (n, 3, size, size) in [0, 1] being `batch` crops;
+    `finish(tensors, pictures)` adds what is measured in the end, over many.
+    """
+
+    name: str
+    start: Callable[[torch.Generator], Tensors]
+    loss: Callable[[Tensors, Tensor, torch.Generator], Tensor]
+    batch: int
+    size: int
+    lr: float
+    steps: int
+    finish: Callable[[Tensors, Tensor], Tensors] = lambda tensors, _: tensors
+
+
+class UnsuitedError(ValueError):
+    """A picture that a method cannot take; says what was wanted and what came."""
+
+
+@dataclass(frozen=True)
 class Inr:
     """A fitted or half-fitted representation: network `tensors` by their names on the wire, and `latents` in one tensor.
 
@@ -134,6 +156,7 @@ class Method:
     """`build(signal, nbytes)` gives the architecture for a file of about so many bytes; `recipe(lmbda)` is how to fit it.
 
     `profiles()`: its decoders. `tunes`: what the function that makes this takes as `tune`, besides none.
+    `bases`: what `train.meta` learns for it.
     """
 
     name: str
@@ -143,3 +166,4 @@ class Method:
     recipe: Callable[[float], Recipe]
     profiles: Callable[[], Iterable[tuple[Manifest, tuple[Graph, ...]]]]
     tunes: tuple[str, ...] = ()
+    bases: tuple[Base, ...] = ()

@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from . import native
-from .tables import LIKELIEST_FREQUENCY, OTHERS, PRECISION
+from .tables import LIKELIEST_FREQUENCY, OTHERS, PRECISION, Table
 
 
 class Coder(Protocol):
@@ -21,8 +21,8 @@ class Coder(Protocol):
         """0 or 1, (n,): 1 where a symbol is not the likeliest of its table row `rows` (n,)."""
         ...
 
-    def tabled(self, rows: np.ndarray, symbols: np.ndarray | None = None) -> np.ndarray:
-        """Column `symbols` (n,) of row `rows` (n,) of `tables.OTHERS`."""
+    def tabled(self, rows: np.ndarray, symbols: np.ndarray | None = None, table: Table = OTHERS) -> np.ndarray:
+        """Column `symbols` (n,) of row `rows` (n,) of `table`."""
         ...
 
     def uniform(self, sizes: np.ndarray, values: np.ndarray | None = None) -> np.ndarray:
@@ -46,9 +46,9 @@ class Meter:
         self.bits += float((PRECISION - np.log2(np.where(flags, (1 << PRECISION) - likeliest, likeliest))).sum())
         return flags
 
-    def tabled(self, rows: np.ndarray, symbols: np.ndarray | None = None) -> np.ndarray:
+    def tabled(self, rows: np.ndarray, symbols: np.ndarray | None = None, table: Table = OTHERS) -> np.ndarray:
         assert symbols is not None
-        self.bits += float((PRECISION - np.log2(OTHERS[rows, symbols])).sum())
+        self.bits += float((PRECISION - np.log2(table.frequencies[rows, symbols])).sum())
         return symbols
 
     def uniform(self, sizes: np.ndarray, values: np.ndarray | None = None) -> np.ndarray:

@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from .coder import Coder
-from .tables import ESCAPE, FRACTION_BITS, FRACTIONS, LIKELIEST, REACH, SCALES, SCALES_PER_OCTAVE, row
+from .tables import ESCAPE, FRACTION_BITS, FRACTIONS, LIKELIEST, REACH, SCALES, SCALES_PER_OCTAVE, histogram, row
 from .wire import BitstreamError
 
 SYMBOL_MAX = 2**23 - 1  # symbols are -SYMBOL_MAX ... SYMBOL_MAX
@@ -81,21 +81,75 @@ class Half(EntropyModel):
 
     def values(self, symbols: np.ndarray, exponent: int) -> np.ndarray:
         """Raises BitstreamError for what is no number."""
-        values = symbols.astype(np.uint16).view(np.float16).astype(np.float32)
-        if not np.isfinite(values).all():
-            raise BitstreamError("wanted finite weights, got infinity or no number")
-        return values
+        return halves(symbols)
 
 
-_MODELS: dict[int, type[EntropyModel]] = {model.tag: model for model in (Zeros, Laplace, Bits, Half)}
+@dataclass(frozen=True)
+class Stepped(Laplace):
+    """Zero-mean Laplace in steps of any size: `step` is a half float by its bits."""
+
+    step: int = _bound(1 << 16)
+    tag: ClassVar[int] = 4
+
+    def values(self, symbols: np.ndarray, exponent: int) -> np.ndarray:
+        """Raises BitstreamError for a step that is no number."""
+        return symbols.astype(np.float32) * halves(np.array(self.step))
 
 
-def code_model(coder: Coder, given: EntropyModel | None = None) -> EntropyModel:
-    """An entropy model's own bits: its tag, then its fields."""
+@dataclass(frozen=True)
+class SparseHalf(Half):
+    """Half floats, most of them zero: which are not is a flag of the Laplace of `scale`, and costs what it tells."""
+
+    scale: int = _bound(SCALES)
+    tag: ClassVar[int] = 5
+
+    def code(self, coder: Coder, n: int, given: np.ndarray | None = None) -> np.ndarray:
+        rows = row(np.full(n, self.scale), np.zeros(n, np.int64))
+        there = np.flatnonzero(coder.flags(rows, None if given is None else (given != 0).astype(np.int32)))
+        symbols = np.zeros(n, np.int64)
+        symbols[there] = super().code(coder, there.size, None if given is None else given[there])
+        return symbols
+
+
+@dataclass(frozen=True)
+class Static(EntropyModel):
+    """By histograms that the profile brings, `counts` as `tables.histogram` has them: one, or one for each of equal parts of
+    the symbols."""
+
+    counts: tuple[tuple[int, ...], ...] = ()
+    tag: ClassVar[int] = 6
+
+    def code(self, coder: Coder, n: int, given: np.ndarray | None = None) -> np.ndarray:
+        if not self.counts or n % len(self.counts):
+            raise BitstreamError(f"wanted histograms of equal parts of {n} symbols, the profile has {len(self.counts)}")
+        rows = np.repeat(np.arange(len(self.counts)), n // len(self.counts))
+        return coder.tabled(rows, None if given is None else given + REACH, histogram(self.counts)) - REACH
+
+
+def halves(bits: np.ndarray) -> np.ndarray:
+    """float32 of half floats by their bits. Raises BitstreamError for what is no number."""
+    values = bits.astype(np.uint16).view(np.float16).astype(np.float32)
+    if not np.isfinite(values).all():
+        raise BitstreamError("wanted finite weights, got infinity or no number")
+    return values
+
+
+_MODELS: dict[int, type[EntropyModel]] = {
+    model.tag: model for model in (Zeros, Laplace, Bits, Half, Stepped, SparseHalf, Static)
+}
+
+
+Counts = tuple[tuple[int, ...], ...]
+
+
+def code_model(coder: Coder, given: EntropyModel | None = None, counts: Counts = ()) -> EntropyModel:
+    """An entropy model's own bits: its tag, then its fields. `counts` are a `Static`'s, which do not travel."""
     tag = coder.integer(TAGS, given.tag if given else None)
     if tag not in _MODELS:
         raise BitstreamError(f"wanted an entropy model of {sorted(_MODELS)}, got {tag}")
     kind = _MODELS[tag]
+    if kind is Static:
+        return Static(counts)
     values = astuple(given) if given else [None] * len(fields(kind))
     return kind(*(coder.integer(f.metadata["size"], value) for f, value in zip(fields(kind), values)))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .tables import CUMULATIVE, LIKELIEST_FREQUENCY, PRECISION
+from .tables import LIKELIEST_FREQUENCY, OTHERS, PRECISION, Table
 from .wire import BitstreamError
 
 VERSION = 2  # of the kernel's functions; `kernel.c` has the same
@@ -19,7 +19,7 @@ SWITCH = "INRC_NATIVE"  # environment variable
 INPUTS_MAX = 64  # of the kernel's network; wider ones are NumPy's
 SLACK = 32  # values that the kernel reads, and ignores, behind the last
 Pointer = ctypes.c_void_p
-TABLES = LIKELIEST_FREQUENCY.ctypes.data, CUMULATIVE.ctypes.data
+TABLES = LIKELIEST_FREQUENCY.ctypes.data, OTHERS.cumulative.ctypes.data
 Seen = list[tuple[np.ndarray, int]]  # decoded grids, each with the octaves that it is coarser
 
 
@@ -98,8 +98,8 @@ class NativeDecoder:
     def flags(self, rows: np.ndarray, flags: np.ndarray | None = None) -> np.ndarray:
         return self._decode(self._kernel.inrc_flags, TABLES[0], int32(rows))
 
-    def tabled(self, rows: np.ndarray, symbols: np.ndarray | None = None) -> np.ndarray:
-        return self._decode(self._kernel.inrc_tabled, TABLES[1], int32(rows))
+    def tabled(self, rows: np.ndarray, symbols: np.ndarray | None = None, table: Table = OTHERS) -> np.ndarray:
+        return self._decode(self._kernel.inrc_tabled, table.cumulative.ctypes.data, int32(rows))
 
     def uniform(self, sizes: np.ndarray, values: np.ndarray | None = None) -> np.ndarray:
         return self._decode(self._kernel.inrc_uniform, int32(sizes))

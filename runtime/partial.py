@@ -7,7 +7,7 @@ import numpy as np
 
 from . import native
 from .pure import PureDecoder
-from .tables import REACH
+from .tables import OTHERS, REACH, Table
 from .wire import BitstreamError
 
 
@@ -34,12 +34,12 @@ class PartialDecoder:
         flags = self._decoder.flags(rows)
         return np.zeros(len(rows), np.int32) if self._lacking() else flags
 
-    def tabled(self, rows: np.ndarray, symbols: np.ndarray | None = None) -> np.ndarray:
+    def tabled(self, rows: np.ndarray, symbols: np.ndarray | None = None, table: Table = OTHERS) -> np.ndarray:
         """The column of the mean, if the symbols are not there."""
         likeliest = np.full(len(rows), REACH, np.int32)
         if self._lacking():
             return likeliest
-        columns = self._decoder.tabled(rows)
+        columns = self._decoder.tabled(rows, None, table)
         return likeliest if self._lacking() else columns
 
     def uniform(self, sizes: np.ndarray, values: np.ndarray | None = None) -> np.ndarray:

@@ -7,14 +7,16 @@ is named by the digest of its graphs, and travels in the file or lies in a folde
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .entropy import Counts
 from .orders import ORDERS
+from .tables import ESCAPE
 from .vetting import vet
 from .wire import BitstreamError, Reader, Wire, Writer
 
@@ -27,10 +29,21 @@ STANDARD = {
     **{1: "pyramid7", 2: "pyramid8", 3: "pyramid9"},
     **{4: "pyramid7_parallel", 5: "pyramid8_parallel", 6: "pyramid9_parallel"},
     **{7: "siren", 8: "coin5", 9: "coin10", 10: "coin13"},
+    **{
+        14: "fourier",
+        15: "strumpler",
+        16: "strumpler_meta32",
+        17: "strumpler_meta64",
+        18: "l0onie",
+        19: "rqat_inr",
+        20: "nif",
+        21: "hash_grid",
+    },
 }
 KEY = "inrcodec"  # of the manifest among the metadata
 OPTIMIZATION = "ORT_ENABLE_EXTENDED"  # ONNX Runtime's level: for few channels faster than all of them
 LEVELS_MAX, HALO_MAX = 16, 64
+COUNT_MAX = 2**24  # of a histogram's
 ARENA_MAX = 256 << 20  # bytes that a graph which is not ours may take
 GRAPHS_MAX, GRAPH_MAX = 8, 2**20  # graphs of a profile, bytes of one
 
@@ -43,7 +56,7 @@ class Manifest:
     the stream; a dimension is a number or a sum of names such as "neighbours+features" ("channels" is the signal's).
     Tensors of one group share a step and an entropy model. `levels`, `hyper`: latent and hyper-latent grids, if any;
     `order`: in which their latents are coded. `halo`: rows that the last graph needs beyond those it makes, if it may be run
-    in bands.
+    in bands. `counts`: histograms of groups that may be coded by them.
     """
 
     name: str
@@ -53,6 +66,7 @@ class Manifest:
     hyper: int = 0
     halo: int = -1
     order: str = "raster"
+    counts: dict[str, Counts] = field(default_factory=dict)
 
     def shape(self, dimensions: tuple[int | str, ...], sizes: dict[str, int]) -> tuple[int, ...]:
         return tuple(d if isinstance(d, int) else sum(sizes[name] for name in d.split("+")) for d in dimensions)
@@ -65,7 +79,7 @@ class Manifest:
         return groups
 
     def to_json(self) -> str:
-        return json.dumps(vars(self), separators=(",", ":"))
+        return json.dumps({k: v for k, v in vars(self).items() if k != "counts" or v}, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> "Manifest":
@@ -82,9 +96,23 @@ class Manifest:
                 raise ValueError(f"grids out of bounds: {grids}")
             if (order := facts.pop("order")) not in ORDERS:
                 raise ValueError(f"wanted an order of {', '.join(ORDERS)}, got {order!r}")
-            return cls(str(facts.pop("name")), sizes, tensors, **grids, order=order)
+            counts = {str(group): _counts(rows) for group, rows in dict(facts.pop("counts", {})).items()}
+            return cls(str(facts.pop("name")), sizes, tensors, **grids, order=order, counts=counts)
         except (ValueError, TypeError, KeyError) as error:
             raise BitstreamError(f"wanted a profile's manifest, got {error}") from None
+
+
+def _counts(rows: object) -> Counts:
+    """Raises ValueError or TypeError for what are no histograms of one length."""
+    counts = tuple(tuple(int(count) for count in row) for row in rows)  # pyright: ignore[reportGeneralTypeIssues]
+    lengths = {len(row) for row in counts}
+    if (
+        len(lengths) != 1
+        or not 0 < max(lengths) <= ESCAPE
+        or not all(0 <= count < COUNT_MAX for row in counts for count in row)
+    ):
+        raise ValueError(f"wanted histograms of 1 to {ESCAPE} counts below {COUNT_MAX}")
+    return counts
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from bisect import bisect_right
 
 import numpy as np
 
-from .tables import CUMULATIVE, LIKELIEST_FREQUENCY, PRECISION
+from .tables import LIKELIEST_FREQUENCY, OTHERS, PRECISION, Table
 from .wire import BitstreamError
 
 WORD = 32  # bits; the state has two words
@@ -22,7 +22,7 @@ class PureDecoder:
         words = np.frombuffer(data + bytes(-len(data) % 4), "<u4").tolist()
         self._words, self.beyond = iter(words), False
         self._lower, self._range, self._point = 0, ALL, self._next() << WORD | self._next()
-        self._rows: dict[int, list[int]] = {}  # cumulative frequencies, as they are needed
+        self._rows: dict[tuple[Table, int], list[int]] = {}  # cumulative frequencies, as they are needed
 
     def _next(self) -> int:
         word = next(self._words, None)
@@ -55,13 +55,13 @@ class PureDecoder:
         self._take(scale, frequency, (1 << PRECISION) - frequency)
         return 1
 
-    def tabled(self, rows: np.ndarray, symbols: np.ndarray | None = None) -> np.ndarray:
-        return np.array([self._tabled(row) for row in rows.tolist()], np.int32)
+    def tabled(self, rows: np.ndarray, symbols: np.ndarray | None = None, table: Table = OTHERS) -> np.ndarray:
+        return np.array([self._tabled(table, row) for row in rows.tolist()], np.int32)
 
-    def _tabled(self, row: int) -> int:
-        if row not in self._rows:
-            self._rows[row] = CUMULATIVE[row].tolist()
-        cumulative = self._rows[row]
+    def _tabled(self, table: Table, row: int) -> int:
+        if (table, row) not in self._rows:
+            self._rows[table, row] = table.cumulative[row].tolist()
+        cumulative = self._rows[table, row]
         scale, quantile = self._quantile()
         column = bisect_right(cumulative, quantile) - 1
         self._take(scale, cumulative[column], cumulative[column + 1] - cumulative[column])

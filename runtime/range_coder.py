@@ -3,14 +3,11 @@
 import numpy as np
 from constriction import stream  # pyright: ignore[reportAttributeAccessIssue]
 
-from .tables import LIKELIEST_FREQUENCY, OTHERS, PRECISION
+from .tables import LIKELIEST_FREQUENCY, OTHERS, PRECISION, Table
 from .wire import BitstreamError
 
-# With `perfect=False`, constriction gives symbol k the frequency p_k + 1 when p are integers that sum to 2**24 - n: all its
-# sums are exact, in float32 too, and that takes half the memory of float64.
 _TABLED = stream.model.Categorical(lazy=True, perfect=False)
 _UNIFORM = stream.model.Uniform()
-_PROBABILITIES = (OTHERS - 1).astype(np.float32)
 _FLAGS = np.stack([LIKELIEST_FREQUENCY, (1 << PRECISION) - LIKELIEST_FREQUENCY], 1).astype(np.float32) - 1
 WORD = 4  # bytes
 
@@ -26,9 +23,9 @@ class Encoder:
         self._coder.encode(flags.astype(np.int32), _TABLED, _FLAGS.take(rows, axis=0))
         return flags
 
-    def tabled(self, rows: np.ndarray, symbols: np.ndarray | None = None) -> np.ndarray:
+    def tabled(self, rows: np.ndarray, symbols: np.ndarray | None = None, table: Table = OTHERS) -> np.ndarray:
         assert symbols is not None
-        self._coder.encode(symbols.astype(np.int32), _TABLED, _PROBABILITIES.take(rows, axis=0))
+        self._coder.encode(symbols.astype(np.int32), _TABLED, table.probabilities.take(rows, axis=0))
         return symbols
 
     def uniform(self, sizes: np.ndarray, values: np.ndarray | None = None) -> np.ndarray:
@@ -57,8 +54,8 @@ class Decoder:
     def flags(self, rows: np.ndarray, flags: np.ndarray | None = None) -> np.ndarray:
         return self._coder.decode(_TABLED, _FLAGS.take(rows, axis=0))
 
-    def tabled(self, rows: np.ndarray, symbols: np.ndarray | None = None) -> np.ndarray:
-        return self._coder.decode(_TABLED, _PROBABILITIES.take(rows, axis=0))
+    def tabled(self, rows: np.ndarray, symbols: np.ndarray | None = None, table: Table = OTHERS) -> np.ndarray:
+        return self._coder.decode(_TABLED, table.probabilities.take(rows, axis=0))
 
     def uniform(self, sizes: np.ndarray, values: np.ndarray | None = None) -> np.ndarray:
         wide = sizes > 1

@@ -6,7 +6,7 @@ import numpy as np
 
 from .coder import Coder, decoder
 from .context import ContextModel, code_grids
-from .entropy import EntropyModel, code_model
+from .entropy import Counts, EntropyModel, code_model
 from .network import EXACT, SUM_BITS, WEIGHT_BITS, Network
 from .orders import ORDERS
 from .partial import PartialDecoder
@@ -56,7 +56,10 @@ def code_segment(
     }
     if (n := sum(int(np.prod(shape)) for tensors in shapes.values() for shape in tensors.values())) > WEIGHTS_MAX:
         raise BitstreamError(f"wanted at most {WEIGHTS_MAX} network parameters, got {n}")
-    groups = {group: code_group(coder, tensors, given.groups[group] if given else None) for group, tensors in shapes.items()}
+    groups = {
+        group: code_group(coder, tensors, given.groups[group] if given else None, manifest.counts.get(group, ()))
+        for group, tensors in shapes.items()
+    }
     if isinstance(coder, PartialDecoder):
         coder.guess()
     if not manifest.levels or not latents:
@@ -68,10 +71,12 @@ def code_segment(
     )
 
 
-def code_group(coder: Coder, shapes: dict[str, tuple[int, ...]], given: Group | None = None) -> Group:
+def code_group(
+    coder: Coder, shapes: dict[str, tuple[int, ...]], given: Group | None = None, histograms: Counts = ()
+) -> Group:
     """A step exponent, an entropy model's record, and the symbols of all tensors in a row."""
     exponent = coder.integer(EXPONENTS, given.exponent if given else None)
-    model = code_model(coder, given.model if given else None)
+    model = code_model(coder, given.model if given else None, histograms)
     counts = [int(np.prod(shape)) for shape in shapes.values()]
     flat = None if given is None else np.concatenate([given.symbols[name].ravel() for name in shapes])
     flat = model.code(coder, sum(counts), flat)

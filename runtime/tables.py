@@ -5,6 +5,9 @@ sixteenth of the mean's fraction; its columns are the symbols -31 ... 31, counte
 A symbol is coded in two steps: whether it is its row's likeliest, which most are, and if not, which other.
 """
 
+from dataclasses import dataclass
+from functools import cache, cached_property
+
 import numpy as np
 
 PRECISION = 24  # bits; every row sums to 2**24
@@ -58,11 +61,40 @@ def _others(frequencies: np.ndarray, likeliest: np.ndarray) -> np.ndarray:
     return np.concatenate([inside, (1 << PRECISION) - inside.sum(1, keepdims=True)], axis=1)
 
 
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Frequencies (rows, ESCAPE + 1) of the symbols -REACH ... REACH and an escape; each row sums to 2**PRECISION."""
+
+    frequencies: np.ndarray
+
+    @cached_property
+    def cumulative(self) -> np.ndarray:
+        """(rows, ESCAPE + 2) uint32"""
+        return np.pad(self.frequencies.cumsum(1), ((0, 0), (1, 0))).astype(np.uint32)
+
+    @cached_property
+    def probabilities(self) -> np.ndarray:
+        """As constriction takes them with `perfect=False`: it gives symbol k the frequency p_k + 1 when p are integers that
+        sum to 2**24 - n. All its sums are exact, in float32 too, which takes half the memory of float64."""
+        return (self.frequencies - 1).astype(np.float32)
+
+
+@cache
+def histogram(counts: tuple[tuple[int, ...], ...]) -> Table:
+    """A row for each of `counts`, how often each of n symbols from -(n // 2) on was seen; n at most ESCAPE."""
+    frequencies = np.zeros((len(counts), ESCAPE + 1), np.int64)
+    first = REACH - len(counts[0]) // 2
+    frequencies[:, first : first + len(counts[0])] = counts
+    rows, most = np.arange(len(counts)), frequencies.argmax(1)
+    frequencies = frequencies * ((1 << PRECISION) - ESCAPE - 1) // np.maximum(frequencies.sum(1, keepdims=True), 1) + 1
+    frequencies[rows, most] += (1 << PRECISION) - frequencies.sum(1)
+    return Table(frequencies)
+
+
 FREQUENCIES = _frequencies()  # (SCALES * FRACTIONS, ESCAPE + 1)
 LIKELIEST = FREQUENCIES.argmax(1) - REACH  # of each row: 0, or 1 where the fraction is above 8
 LIKELIEST_FREQUENCY = FREQUENCIES.max(1).astype(np.uint32)
-OTHERS = _others(FREQUENCIES, LIKELIEST + REACH)  # (SCALES * FRACTIONS, ESCAPE + 1)
-CUMULATIVE = np.pad(OTHERS.cumsum(1), ((0, 0), (1, 0))).astype(np.uint32)  # of OTHERS: (SCALES * FRACTIONS, ESCAPE + 2)
+OTHERS = Table(_others(FREQUENCIES, LIKELIEST + REACH))  # SCALES * FRACTIONS rows
 
 
 def row(scale: np.ndarray, fraction: np.ndarray) -> np.ndarray:

@@ -80,7 +80,9 @@ def add_encode(commands: Any) -> None:
     encode.add_argument("input", metavar="IN", help="a picture: PNG, JPEG, WebP, AVIF, TIFF, PPM ...")
     encode.add_argument("output", metavar="OUT.inr")
     encode.add_argument("--method", default="pyramid", help="see `inrc methods` (default pyramid)")
-    encode.add_argument("--tune", metavar="FOR", help="fastdecode: half the decoding time, more bytes")
+    encode.add_argument("--tune", metavar="FOR", help="fastdecode: half the decoding time, more bytes; meta: a shared start")
+    coding = "of weights that a method's paper codes in its own way: so (paper, the default), or as is cheapest (best)"
+    encode.add_argument("--coding", default="paper", metavar="HOW", help=coding)
     encode.add_argument("--preset", default="fast", help="draft, fast, medium, slow or placebo (default fast)")
     goal = encode.add_mutually_exclusive_group()
     goal.add_argument("--lmbda", type=float, metavar="X", help="weight of bpp beside the MSE of [0, 1] pixels (0.001)")
@@ -108,7 +110,7 @@ def encode_command(options: argparse.Namespace) -> None:
     picture = read_picture(options.input)
     for note in picture.notes:
         print(f"inrc encode: {options.input}: {note}", file=sys.stderr)
-    shared = ("method", "tune", "preset", "iterations", "seconds", "device", "threads", "seed", "resume")
+    shared = ("method", "tune", "coding", "preset", "iterations", "seconds", "device", "threads", "seed", "resume")
     with shown(options.quiet) as watch:
         checkpoint = output.with_name(output.name + ".resume")
         chosen = {name: getattr(options, name) for name in shared}

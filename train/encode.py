@@ -86,6 +86,7 @@ def encode_picture(
     picture: Picture,
     method: str = "pyramid",
     tune: str | None = None,
+    coding: str = "paper",
     goal: Goal = Goal("lmbda", 1e-3),
     preset: str = "fast",
     iterations: int | None = None,
@@ -99,6 +100,7 @@ def encode_picture(
 ) -> Result:
     """Fit `method`, perhaps in a variant that it can be tuned to, to the picture and write it.
 
+    Of weights that the method's paper codes in a way of its own, `coding` "best" takes the cheaper of that and ours.
     `seconds` bounds the whole call and replaces the preset's iterations. Ctrl-C ends the fit, and the best state so far
     is written; `checkpoint` names a file from which a fit that was stopped goes on when `resume`. Raises EncodeError.
     """
@@ -109,7 +111,8 @@ def encode_picture(
     if seconds is not None:
         budget.deadline = started + positive("--seconds", seconds) * (1 if goal.kind == "lmbda" else MAIN_SHARE)
     encoding = Encoding(picture, choose_method(method, tune), goal, choose_device(device), seed, watch)
-    key = fingerprint(picture, method, tune, goal, budget.iterations, seed)
+    encoding.best_coding = choose_coding(coding)
+    key = fingerprint(picture, method, tune, coding, goal, budget.iterations, seed)
     interrupted = False
     try:
         encoding.fit_all(budget, key, checkpoint, load_checkpoint(checkpoint, key) if resume and checkpoint else None)
@@ -138,7 +141,7 @@ class Encoding:
         self.signal = Signal(height, width, COLOURS[channels - 1], depth)
         target = torch.from_numpy(picture.pixels.astype(np.float32) / (2**depth - 1)).permute(2, 0, 1)
         self.target, self.seed = target.contiguous().to(device), seed
-        self.iteration, self.saved = 0, {}
+        self.iteration, self.saved, self.best_coding = 0, {}, False
         self.build(goal.first_bytes(self.signal.pixels))
         self.written: tuple[Exported, Measure, float] | None = None
 
@@ -231,6 +234,7 @@ class Encoding:
                 lambda tensors: lmbda * fit.rate(tensors, fit.best.latents).item(),
                 lmbda / self.signal.pixels,
                 self.picture.metadata,
+                self.best_coding,
             )
         measure = measured(exported.data, self.picture.pixels)
         error = self.goal.error(len(exported.data), self.signal.pixels, measure.psnr)
@@ -295,6 +299,12 @@ def choose_method(name: str, tune: str | None = None) -> Method:
     if tune not in (tunes := METHODS[name]().tunes):
         raise EncodeError(f"--tune: wanted {' or '.join(tunes) or 'nothing'} with method {name}, got {tune}")
     return METHODS[name](tune=tune)
+
+
+def choose_coding(name: str) -> bool:
+    if name not in ("paper", "best"):
+        raise EncodeError(f"--coding: wanted paper or best, got {name}")
+    return name == "best"
 
 
 def choose_device(name: str) -> torch.device:

@@ -55,5 +55,5 @@ class _Lines:
 
 def figures(progress: Progress) -> str:
     if math.isnan(progress.bpp):
-        return f"lambda {progress.lmbda:.2g}"
+        return f"lambda {progress.lmbda:.2g}" if progress.lmbda else ""
     return f"{progress.bpp:.3f} bpp  {progress.psnr:.2f} dB  lambda {progress.lmbda:.2g}"

@@ -54,14 +54,14 @@ def sine(omega: float) -> Activation:
 
 @dataclass(frozen=True)
 class Perceptron:
-    """Hidden layers of the sizes named `widths`, then a linear one.
+    """Hidden layers of the sizes in, or named by, `widths`, then a linear one.
 
     `omega` makes its activations sin(omega x), and starts it so (Sitzmann et al. 2020); without, they are ReLU. `offset` is
     added to its output. Its tensors' names begin with `prefix`; they share entropy models by kind of layer, or have `own`
     ones each.
     """
 
-    widths: tuple[str, ...]
+    widths: tuple[int | str, ...]
     axes: Axes = square
     frequencies: Frequencies = Frequencies()
     omega: float | None = None
@@ -123,7 +123,7 @@ class Perceptron:
         return out.t().reshape(-1, below.shape[0], beside.shape[0])
 
     def manifest(self, name: str) -> Manifest:
-        sizes = tuple((width, 1024) for width in dict.fromkeys(self.widths))
+        sizes = tuple((width, 1024) for width in dict.fromkeys(self.widths) if isinstance(width, str))
         return Manifest(name, sizes, tuple(self.tensors()), halo=HALO)
 
 

@@ -45,7 +45,7 @@ def made_up(side: int, order: str) -> bytes:
     tensors = architecture.init(torch.full((3, 8, 8), 0.5), torch.Generator().manual_seed(0)).tensors
     groups = {}
     for group, members in architecture.manifest.groups.items():
-        groups[group], _ = group_of(tensors, [name for name, _ in members], 8)
+        groups[group] = group_of(tensors, [name for name, _ in members], 8)
     shapes = grid_shapes(architecture.signal, architecture.levels)
     rng = np.random.default_rng(0)
     grids = [np.rint(rng.laplace(0, 0.12, shape)).astype(np.int32) for shape in (*shapes[-3:][::-1], *shapes[::-1])]

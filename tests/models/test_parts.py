@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from inrcodec.export.quantize import cheapest_model
+from inrcodec.export.quantize import cheapest_model, coded_bits
 from inrcodec.models.parts.context import init_context, latent_bits
 from inrcodec.models.parts.latents import Canvas
 from inrcodec.models.parts.synthesis import conv3x3, init_synthesis, synthesis_graph, synthesize
@@ -151,5 +151,6 @@ def test_straight_through_rounds_and_lets_gradients_pass():
 def test_self_fitted_laplace_predicts_what_is_coded(scale):
     """Within a tenth, of thousands of Laplace values in steps of 1."""
     values = torch.distributions.Laplace(0.0, scale).sample((4000,))
-    coded = cheapest_model(torch.round(values).numpy().astype(int))[1]
+    symbols = torch.round(values).numpy().astype(int)
+    coded = coded_bits(cheapest_model(symbols), symbols)
     assert self_laplace_bits(values, 1.0).item() == pytest.approx(coded, rel=0.1)
