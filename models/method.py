@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..runtime.profile import Manifest
 from ..runtime.syntax import Signal
+from .quantizers import Relax, soft_round_gaussian
 
 Tensors = dict[str, Tensor]
 
@@ -92,6 +93,7 @@ class Phase:
     temperature: tuple[float, float] = (0.0, 0.0)  # of the soft rounding
     noise: tuple[float, float] = (0.0, 0.0)  # standard deviation, in steps
     hard: bool = False
+    latents: Relax = soft_round_gaussian  # what it makes of latents, given temperature and noise
 
 
 @dataclass(frozen=True)

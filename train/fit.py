@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 
 from ..models.method import Architecture, Inr, Phase, Recipe, Tensors
-from ..models.quantizers import soft_round_noise
 from .adam import Adam
 from .soap import Soap
 
@@ -105,10 +104,9 @@ class Fit:
         self.networks.step(_clipped(gradients), lr)
 
     def _relax(self, latents: Tensor, phase: Phase, progress: float) -> Tensor:
-        """Soft-rounded latents with noise; nothing outside the grids."""
-        deviation = _between(phase.noise, progress)
-        noise = torch.empty_like(latents).normal_(0, deviation, generator=self.noise)
-        return soft_round_noise(latents, noise, _between(phase.temperature, progress)) * self.mask
+        """Latents as the phase relaxes rounding; nothing outside the grids."""
+        temperature, noise = _between(phase.temperature, progress), _between(phase.noise, progress)
+        return phase.latents(latents, temperature, noise, self.noise) * self.mask
 
     @torch.no_grad()
     def measure(self) -> Measure:
