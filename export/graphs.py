@@ -67,7 +67,8 @@ def with_manifest(graph: bytes, manifest: Manifest) -> bytes:
 def profiles() -> Iterator[tuple[Manifest, tuple[Graph, ...]]]:
     """The standard ones; those that share a graph have it under the same name."""
     for levels, order in itertools.product(pyramid.LEVELS, ORDERS):
-        yield pyramid.manifest(levels, order), pyramid.graphs()
+        design = pyramid.design(levels, order)
+        yield design.manifest, design.graphs
     yield sine_manifest("siren", siren.LAYERS), siren.graphs()
     for layers in coin.DEPTHS:
         yield sine_manifest(f"coin{layers}", layers), coin.graphs(layers)
