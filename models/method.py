@@ -91,9 +91,9 @@ class Phase:
     share: float
     lr: tuple[float, float]  # of the networks; the latents' is `Recipe.gain` times as much
     temperature: tuple[float, float] = (0.0, 0.0)  # of the soft rounding
-    noise: tuple[float, float] = (0.0, 0.0)  # standard deviation, in steps
+    noise: tuple[float, float] = (0.0, 0.0)  # standard deviation, in steps, or how much of it `latents` takes
     hard: bool = False
-    latents: Relax = soft_round_gaussian  # what it makes of latents, given temperature and noise
+    latents: Relax = soft_round_gaussian  # what stands in for rounding
 
 
 @dataclass(frozen=True)
@@ -104,6 +104,7 @@ class Recipe:
     candidates: int = 1
     warmup: float = 0.0
     gain: float = 16.0  # the latents' learning rate over the networks', in quantization steps
+    growth: float = 1.0  # of that, from a grid to the next coarser one
     eps: float = 0.3  # of the latents' Adam, in bits a step
     optimizer: str = "soap"  # of the networks: soap or adam
 

@@ -64,6 +64,7 @@ class Fit:
         self.pixels = target.shape[1] * target.shape[2]
         self.noise = torch.Generator(target.device).manual_seed(seed)
         self.mask = architecture.mask(target.device)
+        self.pace = paces(architecture, self.mask, recipe.growth)
         self.begin(architecture.init(target, torch.Generator().manual_seed(seed)))
 
     def begin(self, inr: Inr) -> None:
@@ -100,7 +101,10 @@ class Fit:
         if not phase.hard:
             latents.grad = gradients.pop()
             self.adam.param_groups[0].update(lr=lr * self.recipe.gain, eps=self.recipe.eps * self.lmbda / self.pixels)
+            before = latents.detach().clone()
             self.adam.step()
+            if self.recipe.growth != 1:
+                latents.data.sub_(before).mul_(self.pace).add_(before)
         self.networks.step(_clipped(gradients), lr)
 
     def _relax(self, latents: Tensor, phase: Phase, progress: float) -> Tensor:
@@ -164,6 +168,12 @@ def locate(phases: tuple[Phase, ...], fraction: float) -> tuple[Phase, float]:
             return phase, fraction / share
         fraction -= share
     return phases[-1], 1.0
+
+
+def paces(architecture: Architecture, mask: Tensor, growth: float) -> Tensor:
+    """growth ** k on the k-th grid from the finest, which is coded last; of the form of `mask`."""
+    grids = architecture.grids(mask)
+    return architecture.latents([torch.full_like(g, growth**k) for k, g in zip(reversed(range(len(grids))), grids)])
 
 
 def _between(ends: tuple[float, float], progress: float) -> float:
