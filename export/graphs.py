@@ -10,7 +10,7 @@ from pathlib import Path
 import onnx
 import torch
 
-from ..models.image import coin, pyramid, siren
+from ..models.image import c3, coin, cool_chic, eqlinr, pyramid, siren
 from ..models.method import Graph
 from ..models.parts.sine import sine_manifest
 from ..runtime.orders import ORDERS
@@ -72,6 +72,8 @@ def profiles() -> Iterator[tuple[Manifest, tuple[Graph, ...]]]:
     yield sine_manifest("siren", siren.LAYERS), siren.graphs()
     for layers in coin.DEPTHS:
         yield sine_manifest(f"coin{layers}", layers), coin.graphs(layers)
+    for method in (cool_chic, c3, eqlinr):
+        yield method.DESIGN.manifest, method.DESIGN.graphs
 
 
 def write_standard_profiles(folder: Path = FOLDER) -> None:

@@ -27,6 +27,7 @@ STANDARD = {
     **{1: "pyramid7", 2: "pyramid8", 3: "pyramid9"},
     **{4: "pyramid7_parallel", 5: "pyramid8_parallel", 6: "pyramid9_parallel"},
     **{7: "siren", 8: "coin5", 9: "coin10", 10: "coin13"},
+    **{11: "cool_chic", 12: "c3", 13: "eqlinr"},
 }
 Dimension = int | str  # a number, or a sum of names of sizes
 Entry = tuple[str, tuple[Dimension, ...], str]  # of `Manifest.tensors`

@@ -1,11 +1,14 @@
 """The shipped decoder graphs do what torch does, at every size, and their manifests say what they take."""
 
+from functools import partial
+
 import numpy as np
 import onnx
 import pytest
 import torch
 
 from inrcodec.export.graphs import profiles, to_onnx
+from inrcodec.models import METHODS
 from inrcodec.models.image import pyramid
 from inrcodec.models.parts.sine import init_sine
 from inrcodec.runtime.profile import FOLDER, STANDARD, bundle, load, run, session, unbundle
@@ -51,6 +54,7 @@ def pyramid_of(levels):
 
 
 GRIDS = {f"pyramid{levels}": pyramid_of(levels) for levels in pyramid.LEVELS}
+GRIDS |= {name: partial(METHODS[name]().build, nbytes=0) for name in ("cool_chic", "c3", "eqlinr")}
 
 
 @pytest.mark.parametrize("name", GRIDS)
@@ -75,7 +79,7 @@ def test_graphs_equal_torch(name, size, channels):
     np.testing.assert_allclose(run(synthesis, feeds, 1)[0], image, atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["pyramid7", "siren", "coin5"])
+@pytest.mark.parametrize("name", ["pyramid7", "siren", "coin5", "c3", "eqlinr"])
 def test_the_shipped_graphs_are_what_the_source_makes(name):
     """Operators and wiring; a newer exporter may name values otherwise."""
     for graph, there in zip(MADE[name][1], load(name).graphs):
