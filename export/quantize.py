@@ -34,7 +34,7 @@ Cost = Callable[[Tensors], float]
 COARSEST, FINEST = 0, 14  # exponents tried: steps from 1 to 2**-14
 PATIENCE = 3  # coarser steps tried after the best
 NEAR = 6  # scale indices tried on either side of the moment estimate
-# The groups of the integer context model, and their finest step's exponent.
+# The groups that the integer context model may have, and their finest step's exponent.
 CONTEXT_BITS = {
     "context.weight": WEIGHT_BITS,
     "context.bias": SUM_BITS,

@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from ..runtime.decoder import InrFile
 from ..runtime.profile import Profile, session
 from ..runtime.syntax import Signal
-from ..runtime.synthesis import Window, network_tensors, positions
+from ..runtime.synthesis import LEARNED, Window, network_tensors, positions
 
 LINK = "features"  # the name under which each graph takes the output of the run before
 PIXELS = "pixels"
@@ -41,7 +41,8 @@ def runs(profile: Profile, tensors: dict[str, np.ndarray]) -> list[Run]:
     levels = sum(name.startswith("latents.") for name in tensors)
     last = f"latents.{levels - 1}"
     for level in range(levels - 2, -1, -1):
-        inputs = {LINK: last, "finer": f"latents.{level}", "kernel": f"kernel.{level}", "filter": f"filter.{level}"}
+        inputs = {LINK: last, "finer": f"latents.{level}"}
+        inputs |= {name: f"{name}.{level}" for name in LEARNED if f"{name}.{level}" in tensors}
         plan.append(Run(0, inputs, f"stack.{level}"))
         last = plan[-1].output
     for k in range(1 if levels else 0, len(profile.graphs)):
@@ -59,9 +60,8 @@ def export_tensors(file: InrFile) -> dict[str, np.ndarray]:
     if not levels:
         whole = Window((0, signal.height), (0, signal.width))
         tensors |= positions(signal, whole.shape, whole)
-    for name in ("kernel", "filter"):
-        rows = tensors.pop(f"upsampling.{name}s", ())
-        tensors |= {f"{name}.{level}": row for level, row in enumerate(rows)}
+    for taken, name in LEARNED.items():
+        tensors |= {f"{taken}.{level}": row for level, row in enumerate(tensors.pop(name, ()))}
     for level in range(levels):  # the hyper-latents come first and make no picture
         tensors[f"latents.{level}"] = segment.grids[-1 - level][None, None].astype(np.float32)
     return tensors

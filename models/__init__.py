@@ -2,7 +2,10 @@
 
 from collections.abc import Callable
 
+from .image.c3 import c3
 from .image.coin import coin
+from .image.cool_chic import cool_chic
+from .image.eqlinr import eqlinr
 from .image.fourier import fourier
 from .image.hash_grid import hash_grid
 from .image.l0onie import l0onie
@@ -14,13 +17,7 @@ from .image.strumpler import strumpler
 from .method import Method
 
 METHODS: dict[str, Callable[..., Method]] = {
-    "pyramid": pyramid,
-    "siren": siren,
-    "hash_grid": hash_grid,
-    "fourier": fourier,
-    "coin": coin,
-    "strumpler": strumpler,
-    "l0onie": l0onie,
-    "rqat_inr": rqat_inr,
-    "nif": nif,
+    **{"pyramid": pyramid, "cool_chic": cool_chic, "c3": c3, "eqlinr": eqlinr},
+    **{"siren": siren, "hash_grid": hash_grid, "fourier": fourier},
+    **{"coin": coin, "strumpler": strumpler, "l0onie": l0onie, "rqat_inr": rqat_inr, "nif": nif},
 }

@@ -10,6 +10,7 @@ from torch.nn.functional import mse_loss
 
 from ..runtime.profile import Manifest
 from ..runtime.syntax import Signal
+from .quantizers import Relax, soft_round_gaussian
 
 Tensors = dict[str, Tensor]
 
@@ -122,12 +123,13 @@ class Phase:
     share: float
     lr: tuple[float, float]  # of the networks; the latents' is `Recipe.gain` times as much
     temperature: tuple[float, float] = (0.0, 0.0)  # of the soft rounding
-    noise: tuple[float, float] = (0.0, 0.0)  # standard deviation, in steps
+    noise: tuple[float, float] = (0.0, 0.0)  # standard deviation, in steps, or how much of it `latents` takes
     hard: bool = False
     enter: Callable[[Tensors], Tensors] | None = None
     weights: Callable[[Tensors, float], Tensors] | None = None
     bits: Callable[[Tensors], Tensor] | None = None
     penalty: Callable[[Tensors, float], Tensor] | None = None
+    latents: Relax = soft_round_gaussian  # what stands in for rounding
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,7 @@ class Recipe:
     candidates: int = 1
     warmup: float = 0.0
     gain: float = 16.0  # the latents' learning rate over the networks', in quantization steps
+    growth: float = 1.0  # of that, from a grid to the next coarser one
     eps: float = 0.3  # of the latents' Adam, in bits a step
     optimizer: str = "soap"  # of the networks: soap or adam
     distortion: Callable[[Tensor, Tensor], Tensor] = mse_loss  # of (channels, height, width); a fit's figures are MSE ever

@@ -144,7 +144,7 @@ def describe(file: InrFile) -> dict[str, Any]:
         "bytes": len(file.data),
         "bpp": 8 * len(file.data) / signal.pixels,
         "checksum": file.data[4:8][::-1].hex(),
-        "method": re.split(r"\d", manifest.name)[0],
+        "method": re.split(r"(?<=..)\d", manifest.name)[0],
         "profile": manifest.name,
         "sizes": segment.sizes,
         "parameters": sum(s.size for group in segment.groups.values() for s in group.symbols.values()),

@@ -1,8 +1,9 @@
 """The context model: integer networks that read decoded latents and say how the next ones are distributed.
 
 Every latent is Laplace with a centre (in sixteenths) and a scale index (see `tables`) that a small network (`network`)
-computes from its neighbours, by the profile's order (`orders`), and, on the finest grids, from inter-grid features: linear
-maps of all grids decoded before, on the lattice one octave coarser (Cool-chic 5.0, Ladune et al. 2026).
+computes from its neighbours, by the profile's order (`orders`), and, if the profile has them, on the finest grids from
+inter-grid features: linear maps of all grids decoded before, on the lattice one octave coarser (Cool-chic 5.0, Ladune et al.
+2026).
 """
 
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ INTER_GRIDS = 3  # the finest grids have inter-grid features
 @dataclass(frozen=True)
 class ContextModel:
     """A network for each stride of `order`. `inter` holds integer weights (grids, features) and biases (features,) for
-    each of the finest grids, in the networks' fixed point."""
+    each of the finest grids, in the networks' fixed point; or there are no inter-grid features."""
 
     order: str
     networks: tuple[Network, ...]
@@ -33,7 +34,7 @@ class ContextModel:
     def __post_init__(self) -> None:
         """Raises BitstreamError for parts that do not fit each other: the kernel in C relies on them."""
         linear = all(weights.ndim == 2 and weights.shape[1] == len(bias) for weights, bias in self.inter)
-        if len({len(bias) for _, bias in self.inter}) != 1 or not linear:
+        if len({len(bias) for _, bias in self.inter}) > 1 or not linear:
             raise BitstreamError("wanted a context network whose layers fit each other")
         if (self.order, len(self.networks)) not in ORDERS.items():
             raise BitstreamError(f"wanted networks of an order of {ORDERS}, got {len(self.networks)} for {self.order}")
@@ -42,7 +43,7 @@ class ContextModel:
 
     @property
     def features(self) -> int:
-        return len(self.inter[0][1])
+        return len(self.inter[0][1]) if self.inter else 0
 
     @property
     def neighbours(self) -> int:
@@ -50,7 +51,7 @@ class ContextModel:
 
     def largest_sum(self) -> int:
         """The largest magnitude that any sum of the networks can reach, in their fixed point."""
-        return max(*map(_largest_sum, self.inter), *(network.largest_sum() for network in self.networks))
+        return max([*map(_largest_sum, self.inter), *(network.largest_sum() for network in self.networks)])
 
 
 def code_grids(
@@ -73,7 +74,7 @@ def code_grids(
             grids.append(np.zeros(shape, np.int32))
             continue
         level = len(order) - 1 - i
-        fine = level < min(INTER_GRIDS, len(shapes) - 1)
+        fine = bool(model.inter) and level < min(INTER_GRIDS, len(shapes) - 1)
         seen = coarser_grids(grids, len(shapes), len(hyper), level) if fine else []
         if fine and len(model.inter[level][0]) != len(seen):
             raise BitstreamError(f"wanted inter-grid features of {len(seen)} grids, got {len(model.inter[level][0])}")

@@ -38,5 +38,6 @@ def macs_per_pixel(manifest: Manifest, signal: Signal, segment: Segment) -> dict
     coded = [*areas, *areas[len(areas) - manifest.hyper :]]
     inter = [n for name, n in weights.items() if name.startswith("inter.")]
     context = per_latent * sum(coded) + sum(n * area for n, area in zip(inter, areas[1:]))
-    upsampling = sum((DOUBLING * (manifest.levels - 1 - k) + FILTER) * area for k, area in enumerate(areas[:-1]))
+    each = FILTER if "upsampling.filters" in sizes else 0
+    upsampling = sum((DOUBLING * (manifest.levels - 1 - k) + each) * area for k, area in enumerate(areas[:-1]))
     return {"context": context / signal.pixels, "upsampling": upsampling / signal.pixels, "synthesis": float(synthesis)}

@@ -29,17 +29,12 @@ STANDARD = {
     **{1: "pyramid7", 2: "pyramid8", 3: "pyramid9"},
     **{4: "pyramid7_parallel", 5: "pyramid8_parallel", 6: "pyramid9_parallel"},
     **{7: "siren", 8: "coin5", 9: "coin10", 10: "coin13"},
-    **{
-        14: "fourier",
-        15: "strumpler",
-        16: "strumpler_meta32",
-        17: "strumpler_meta64",
-        18: "l0onie",
-        19: "rqat_inr",
-        20: "nif",
-        21: "hash_grid",
-    },
+    **{11: "cool_chic", 12: "c3", 13: "eqlinr"},
+    **{14: "fourier", 15: "strumpler", 16: "strumpler_meta32", 17: "strumpler_meta64"},
+    **{18: "l0onie", 19: "rqat_inr", 20: "nif", 21: "hash_grid", 22: "coinpp", 23: "pham"},
 }
+Dimension = int | str  # a number, or a sum of names of sizes
+Entry = tuple[str, tuple[Dimension, ...], str]  # of `Manifest.tensors`
 KEY = "inrcodec"  # of the manifest among the metadata
 OPTIMIZATION = "ORT_ENABLE_EXTENDED"  # ONNX Runtime's level: for few channels faster than all of them
 LEVELS_MAX, HALO_MAX = 16, 64
@@ -61,19 +56,19 @@ class Manifest:
 
     name: str
     sizes: tuple[tuple[str, int], ...]
-    tensors: tuple[tuple[str, tuple[int | str, ...], str], ...]
+    tensors: tuple[Entry, ...]
     levels: int = 0
     hyper: int = 0
     halo: int = -1
     order: str = "raster"
     counts: dict[str, Counts] = field(default_factory=dict)
 
-    def shape(self, dimensions: tuple[int | str, ...], sizes: dict[str, int]) -> tuple[int, ...]:
+    def shape(self, dimensions: tuple[Dimension, ...], sizes: dict[str, int]) -> tuple[int, ...]:
         return tuple(d if isinstance(d, int) else sum(sizes[name] for name in d.split("+")) for d in dimensions)
 
     @property
-    def groups(self) -> dict[str, list[tuple[str, tuple[int | str, ...]]]]:
-        groups: dict[str, list[tuple[str, tuple[int | str, ...]]]] = {}
+    def groups(self) -> dict[str, list[tuple[str, tuple[Dimension, ...]]]]:
+        groups: dict[str, list[tuple[str, tuple[Dimension, ...]]]] = {}
         for name, dimensions, group in self.tensors:
             groups.setdefault(group, []).append((name, dimensions))
         return groups

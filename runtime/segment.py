@@ -85,7 +85,7 @@ def code_group(
 
 
 def context_model(order: str, groups: dict[str, Group], bound: bool = True) -> ContextModel:
-    """The integer context model of a segment's tensors.
+    """The integer context model of a segment's tensors; a profile without `skip` has networks without a linear path.
 
     Raises BitstreamError where its sums could leave 32 bits, unless `bound` is off.
     """
@@ -98,10 +98,16 @@ def context_model(order: str, groups: dict[str, Group], bound: bool = True) -> C
             raise BitstreamError(f"wanted {name} in steps of at least 2**-{bits}, got 2**-{group.exponent}")
         return group.symbols[name].astype(np.int64) << (bits - group.exponent)
 
+    def network(name: str) -> Network:
+        *layers, skip = (f"{name}.{tensor}" for tensor in NETWORK_TENSORS)
+        weights = [fixed(layer) for layer in layers]
+        weights.append(fixed(skip) if skip in group_of else np.zeros((len(weights[0]), 2), np.int64))
+        return Network(*weights)
+
     grids = [name.removesuffix(".weight") for name in group_of if name.startswith("inter.") and name.endswith(".weight")]
     model = ContextModel(
         order,
-        tuple(Network(*(fixed(f"context.{i}.{name}") for name in NETWORK_TENSORS)) for i in range(ORDERS[order])),
+        tuple(network(f"context.{i}") for i in range(ORDERS[order])),
         tuple((fixed(f"{grid}.weight"), fixed(f"{grid}.bias")) for grid in grids),
     )
     if bound and (most := model.largest_sum()) >= EXACT:

@@ -21,7 +21,8 @@ from .wire import BitstreamError
 
 BAND_PIXELS = 1 << 15  # rows that the last graph makes at a time hold about so many: its hidden layer then stays in cache
 TILE_PIXELS = 1 << 21  # rows of a picture whose coarser stacks are held at a time
-KERNELS, FILTERS = "upsampling.kernels", "upsampling.filters"  # tensors, a row for each level but the coarsest
+# Inputs of the first graph and their tensors, a row for each level but the coarsest; fixed upsampling has none.
+LEARNED = {"kernel": "upsampling.kernels", "filter": "upsampling.filters"}
 REACH = 2  # samples of a coarser stack that a doubled one depends on, to either side
 
 Span = tuple[int, int]  # first row or column, and the one behind the last
@@ -93,9 +94,9 @@ class Synthesis:
         self.graphs, self.halo = profile.graphs, profile.manifest.halo
         self.tensors = {name: from_afar(t) if octaves else t for name, t in network_tensors(segment).items()}
         levels = profile.manifest.levels
-        for name in (KERNELS, FILTERS) if levels else ():
-            if name not in self.tensors or len(self.tensors[name]) != levels - 1:
-                raise BitstreamError(f"wanted {name} with {levels - 1} rows in a profile of {levels} levels")
+        self.learned = {taken: self.tensors[name] for taken, name in LEARNED.items() if name in self.tensors}
+        if any(len(rows) != levels - 1 for rows in self.learned.values()):
+            raise BitstreamError(f"wanted {levels - 1} rows of upsampling in a profile of {levels} levels")
         grids = segment.grids[: -levels - 1 : -1] if levels else []  # finest first; hyper-latents make no picture
         self.grids = grids[octaves:]
         self.means = [self._gain(k) * block_means(grid, octaves - k) for k, grid in enumerate(grids[:octaves])]
@@ -128,8 +129,10 @@ class Synthesis:
                 yield here, here.of(image, wide.origin)
 
     def _gain(self, level: int) -> np.float32:
-        """What the filter of a finer grid makes of a constant."""
-        side = self.tensors[FILTERS][level]
+        """What the filter of a finer grid, if there is one, makes of a constant."""
+        if "filter" not in self.learned:
+            return np.float32(1)
+        side = self.learned["filter"][level]
         return (1 + side[0] + 2 * side[1:].sum()) ** 2
 
     def _chain(self, window: Window) -> np.ndarray:
@@ -164,8 +167,7 @@ class Synthesis:
         feeds = {
             "features": seen.of(stack, below.origin),
             "finer": made.of(grid)[None, None].astype(np.float32),
-            "kernel": self.tensors[KERNELS][self.octaves + level],
-            "filter": self.tensors[FILTERS][self.octaves + level],
+            **{taken: rows[self.octaves + level] for taken, rows in self.learned.items()},
         }
         doubled = shaped(run(self.graphs[0], feeds, self.threads), (1, stack.shape[1] + 1, *made.shape))
         return window.of(doubled, made.origin)

@@ -16,11 +16,13 @@ import onnxruntime
 import pytest
 from PIL import Image
 
+from inrcodec.models import METHODS
 from inrcodec.runtime.decoder import decode
 from inrcodec.train.cli import main
 
 INRC = Path(sys.executable).with_name("inrc")
 QUICK = ("--iterations", "5", "--threads", "1", "--device", "cpu")
+VECTORS = Path(__file__).parent / "vectors"
 NO_TORCH = "import sys; sys.modules['torch'] = None; from inrcodec.train.cli import main; sys.exit(main(sys.argv[1:]))"
 
 
@@ -111,6 +113,12 @@ def test_info(capsys, encoded):
     assert sum(facts["sections"].values()) == len(encoded) and facts["macs_per_pixel"] > 0
     text = printed(capsys, "info", "photo.inr")
     assert "32x24 rgb" in text and f"{len(encoded)} bytes" in text and "method pyramid" in text
+
+
+@pytest.mark.parametrize("name", ["coin_grey16_ten", "cool_chic_rgb8", "c3_rgb8", "siren_rgb8"])
+def test_info_names_the_method(name, capsys):
+    facts = json.loads(printed(capsys, "info", str(VECTORS / f"{name}.inr"), "--json"))
+    assert facts["method"] in METHODS and name.startswith(facts["method"])
 
 
 def test_bench(capsys):

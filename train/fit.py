@@ -16,7 +16,6 @@ from torch import Tensor
 from torch.nn.functional import mse_loss
 
 from ..models.method import Architecture, Inr, Phase, Recipe, Tensors
-from ..models.quantizers import soft_round_noise
 from .adam import Adam
 from .soap import Soap
 
@@ -66,6 +65,7 @@ class Fit:
         self.pixels = target.shape[1] * target.shape[2]
         self.noise = torch.Generator(target.device).manual_seed(seed)
         self.mask, self.phase = architecture.mask(target.device), recipe.phases[0]
+        self.pace = paces(architecture, self.mask, recipe.growth)
         self.begin(architecture.init(target, torch.Generator().manual_seed(seed)))
 
     def begin(self, inr: Inr) -> None:
@@ -115,7 +115,10 @@ class Fit:
         if not phase.hard:
             latents.grad = gradients.pop()
             self.adam.param_groups[0].update(lr=lr * self.recipe.gain, eps=self.recipe.eps * self.lmbda / self.pixels)
+            before = latents.detach().clone() if self.recipe.growth != 1 else None
             self.adam.step()
+            if before is not None:
+                latents.data.sub_(before).mul_(self.pace).add_(before)
         self.networks.step(_clipped(gradients), lr)
 
     def _sampled_distortion(self, tensors: Tensors, latents: Tensor) -> Tensor:
@@ -128,10 +131,9 @@ class Fit:
         return self.recipe.distortion(image, self.target[:, first[0] :: stride, first[1] :: stride])
 
     def _relax(self, latents: Tensor, phase: Phase, progress: float) -> Tensor:
-        """Soft-rounded latents with noise; nothing outside the grids."""
-        deviation = _between(phase.noise, progress)
-        noise = torch.empty_like(latents).normal_(0, deviation, generator=self.noise)
-        return soft_round_noise(latents, noise, _between(phase.temperature, progress)) * self.mask
+        """Latents as the phase relaxes rounding; nothing outside the grids."""
+        temperature, noise = _between(phase.temperature, progress), _between(phase.noise, progress)
+        return phase.latents(latents, temperature, noise, self.noise) * self.mask
 
     @torch.no_grad()
     def measure(self) -> Measure:
@@ -202,6 +204,12 @@ def written(phase: Phase, tensors: Tensors, progress: float) -> Tensors:
 def through_clamp(image: Tensor) -> Tensor:
     """Clamped to [0, 1] with the gradient of the identity."""
     return image + (image.detach().clamp(0, 1) - image.detach())
+
+
+def paces(architecture: Architecture, mask: Tensor, growth: float) -> Tensor:
+    """growth ** k on the k-th grid from the finest, which is coded last; of the form of `mask`."""
+    grids = architecture.grids(mask)
+    return architecture.latents([torch.full_like(g, growth**k) for k, g in zip(reversed(range(len(grids))), grids)])
 
 
 def _between(ends: tuple[float, float], progress: float) -> float:

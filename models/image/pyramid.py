@@ -16,20 +16,16 @@ probability tables, a straight-through clamp, and a size chosen per picture by w
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
-
-import torch
-from torch import Tensor
+from functools import cache
 
 from ...runtime.orders import NEIGHBOURS_MAX, ORDERS
 from ...runtime.profile import Manifest
-from ...runtime.segment import grid_shapes
 from ...runtime.syntax import Signal
-from ..method import Graph, Inr, Method, Paper, Phase, Recipe, Tensors
-from ..parts.context import init_context, latent_bits
-from ..parts.latents import Canvas
-from ..parts.synthesis import HALO, RESIDUALS, init_synthesis, synthesis_graph, synthesize
-from ..parts.upsampling import TAPS, bicubic_taps, pyramid_features, upsampling_graph
+from ..grids import Design, Grids
+from ..method import Graph, Method, Paper, Phase, Recipe
+from ..parts.context import Context
+from ..parts.synthesis import beside
+from ..parts.upsampling import learned
 
 HYPER = 3  # the coarsest levels have hyper-latents too
 LEVELS = (7, 8, 9)
@@ -57,128 +53,29 @@ def levels_of(signal: Signal) -> int:
     return LEVELS[(pixels > LARGE) + (pixels > HUGE)]
 
 
-@dataclass(frozen=True)
-class Pyramid:
-    """The architecture for one signal."""
-
-    signal: Signal
-    size: Size
-    order: str = "raster"
-
-    @cached_property
-    def levels(self) -> int:
-        return levels_of(self.signal)
-
-    @cached_property
-    def canvas(self) -> Canvas:
-        shapes = grid_shapes(self.signal, self.levels)
-        return Canvas((*shapes, *shapes[-HYPER:]), 1 if self.order == "raster" else 2)
-
-    @property
-    def manifest(self) -> Manifest:
-        return manifest(self.levels, self.order)
-
-    @property
-    def sizes(self) -> dict[str, int]:
-        return {name: vars(self.size)[name] for name, _ in self.manifest.sizes}
-
-    @property
-    def coding(self) -> dict[str, str]:
-        return {}
-
-    @property
-    def stride(self) -> int:
-        return 1
-
-    def init(self, target: Tensor, generator: torch.Generator) -> Inr:
-        seen = [self.levels - 1 - k + HYPER for k in range(3)]
-        near, features = self.size.neighbours, self.size.features
-        tensors = init_context(self.order, near, features, self.size.width or near + features, seen, generator)
-        tensors |= init_synthesis(self.levels, self.size.hidden, self.signal.channels, generator)
-        tensors["synthesis.pixel.bias"] += target.mean((1, 2)).to("cpu")
-        tensors["upsampling.kernels"] = bicubic_taps().repeat(self.levels - 1, 1)
-        tensors["upsampling.filters"] = torch.zeros(self.levels - 1, TAPS)
-        tensors = {name: tensor.to(target.device) for name, tensor in tensors.items()}
-        return Inr(tensors, torch.zeros(self.canvas.size, device=target.device))
-
-    def mask(self, device: torch.device) -> Tensor:
-        return self.canvas.mask(device)
-
-    def render(self, tensors: Tensors, latents: Tensor, first: tuple[int, int] = (0, 0), stride: int = 1) -> Tensor:
-        grids = self.canvas.split(latents)[: self.levels]
-        features = pyramid_features(grids, tensors["upsampling.kernels"], tensors["upsampling.filters"])
-        return synthesize(features, tensors)
-
-    def latent_bits(self, tensors: Tensors, latents: Tensor, mask: Tensor) -> Tensor:
-        return latent_bits(latents, self.canvas, self.levels, mask, tensors, self.order)
-
-    def grids(self, latents: Tensor) -> list[Tensor]:
-        return self.canvas.split(latents)[::-1]
-
-    def latents(self, grids: list[Tensor]) -> Tensor:
-        return self.canvas.join(grids[::-1])
-
-
-def manifest(levels: int, order: str = "raster") -> Manifest:
-    """The wire's description of the pyramid with so many levels."""
-    inputs = "neighbours+features"
-    width = inputs if order == "raster" else "width"
-    shapes = {"first": (inputs, width), "second": (width, width), "last": (width, 2), "skip": (inputs, 2)}
-    networks = range(ORDERS[order])
-    context = [(f"context.{i}.{name}.weight", shape, "context.weight") for i in networks for name, shape in shapes.items()]
-    context += [
-        (f"context.{i}.{name}.bias", shape[1:], "context.bias")
-        for i in networks
-        for name, shape in shapes.items()
-        if name != "skip"
-    ]
-    inter = [(f"inter.{k}.weight", (levels - 1 - k + HYPER, "features"), "inter.weight") for k in range(3)]
-    inter += [(f"inter.{k}.bias", ("features",), "inter.bias") for k in range(3)]
-    synthesis = [
-        ("upsampling.kernels", (levels - 1, TAPS), "upsampling"),
-        ("upsampling.filters", (levels - 1, TAPS), "upsampling"),
-        ("synthesis.hidden.weight", ("hidden", levels), "synthesis.weight"),
-        ("synthesis.pixel.weight", ("channels", "hidden"), "synthesis.weight"),
-        ("synthesis.skip.weight", ("channels", levels), "synthesis.weight"),
-        *((f"synthesis.residual{i}.weight", ("channels", "channels", 3, 3), "synthesis.weight") for i in range(RESIDUALS)),
-        ("synthesis.hidden.bias", ("hidden",), "synthesis.bias"),
-        ("synthesis.pixel.bias", ("channels",), "synthesis.bias"),
-        *((f"synthesis.residual{i}.bias", ("channels",), "synthesis.bias") for i in range(RESIDUALS)),
-    ]
-    sizes = [("neighbours", NEIGHBOURS_MAX), ("features", 16), ("hidden", 256)]
-    sizes += [("width", 64)] if order != "raster" else []
-    name = f"pyramid{levels}" + (f"_{order}" if order != "raster" else "")
-    return Manifest(name, tuple(sizes), (*context, *inter, *synthesis), levels, HYPER, HALO, order)
-
-
-def graphs() -> tuple[Graph, Graph]:
-    """The decoder graphs, the same for every number of levels: one step of upsampling, and synthesis."""
-    upsampling = Graph(
-        "upsampling",
-        upsampling_graph,
-        {
-            "features": torch.zeros(1, 3, 24, 40),
-            "finer": torch.zeros(1, 1, 48, 80),
-            "kernel": bicubic_taps(),
-            "filter": torch.zeros(TAPS),
-        },
-        {"features": {1: "levels", 2: "height", 3: "width"}, "finer": {2: "finer_height", 3: "finer_width"}},
-        "doubled",
+@cache
+def design(levels: int, order: str = "raster") -> Design:
+    """With so many levels; in raster order the context network is as wide as what it sees."""
+    width, sizes = ("neighbours+features", ()) if order == "raster" else ("width", (("width", 64),))
+    return Design(
+        f"pyramid{levels}" + (f"_{order}" if order != "raster" else ""),
+        levels,
+        Context("neighbours", width, "features", HYPER, order, linear=True),
+        learned(levels),
+        beside(levels, "hidden"),
+        (("neighbours", NEIGHBOURS_MAX), ("features", 16), ("hidden", 256), *sizes),
     )
-    levels = 7
-    tensors = init_synthesis(levels, 12, 3, torch.Generator())
-    names: dict[str, dict[int, str]] = {"features": {1: "levels", 2: "height", 3: "width"}}
-    for name, dimensions, _ in manifest(levels).tensors:
-        if name.startswith("synthesis."):
-            names[name] = {i: d for i, d in enumerate(dimensions) if isinstance(d, str)}
-    names["synthesis.hidden.weight"][1] = names["synthesis.skip.weight"][1] = "levels"
-    features = torch.zeros(1, levels, 48, 80)
-    return upsampling, Graph("synthesis", synthesis_graph, {"features": features, **tensors}, names, "image")
+
+
+def architecture(signal: Signal, size: Size, order: str = "raster", levels: int = 0) -> Grids:
+    """Of as many `levels` as the signal has room for, if they are not said."""
+    parts = design(levels or levels_of(signal), order)
+    return Grids(signal, parts, {name: vars(size)[name] for name, _ in parts.sizes})
 
 
 def profiles() -> Iterator[tuple[Manifest, tuple[Graph, Graph]]]:
     for levels, order in itertools.product(LEVELS, ORDERS):
-        yield manifest(levels, order), graphs()
+        yield from design(levels, order).profiles()
 
 
 def recipe(lmbda: float) -> Recipe:
@@ -203,8 +100,8 @@ def pyramid(tune: str | None = None) -> Method:
     """`tune` "fastdecode" trades bytes for a decoder that is twice as fast: parallel order, and smaller networks."""
     order, sizes = ("parallel", FAST_SIZES) if tune == "fastdecode" else ("raster", SIZES)
 
-    def build(signal: Signal, nbytes: float) -> Pyramid:
-        return Pyramid(signal, choose_size(nbytes, sizes), order)
+    def build(signal: Signal, nbytes: float) -> Grids:
+        return architecture(signal, choose_size(nbytes, sizes), order)
 
     paper = Paper("inrcodec pyramid", 2026, "the inrcodec authors", "after COOL-CHIC, C3 and Cool-chic 5.0")
     return Method("pyramid", "image", paper, build, recipe, profiles, ("fastdecode",))

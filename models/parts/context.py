@@ -4,6 +4,9 @@ The networks are those that `runtime.network` runs in integers, in the same orde
 in cache: each is taken forward and, at once, backward, since a rate's gradient needs nothing from downstream but a factor.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 from torch.autograd import Function
@@ -12,6 +15,7 @@ from torch.nn import functional as F
 from ...runtime.context import INTER_GRIDS
 from ...runtime.network import LIMIT
 from ...runtime.orders import CAUSAL, ORDERS, around
+from ...runtime.profile import Dimension, Entry
 from ...runtime.segment import NETWORK_TENSORS
 from ...runtime.tables import SCALE_ZERO, SCALES, SCALES_PER_OCTAVE
 from ..rates import laplace_bits
@@ -23,8 +27,57 @@ LOG2_SCALE_MIN = -SCALE_ZERO / SCALES_PER_OCTAVE
 LOG2_SCALE_MAX = (SCALES + 3 * SCALES_PER_OCTAVE - 1 - SCALE_ZERO) / SCALES_PER_OCTAVE
 
 
+@dataclass(frozen=True)
+class Context:
+    """What the context model is made of. A size is a number, or the name of one that is chosen per picture.
+
+    `features`: inter-grid features, or 0; `hyper`: how many of the coarsest levels have hyper-latents too; `linear`: whether
+    there is a linear path past the network.
+    """
+
+    neighbours: Dimension
+    width: Dimension
+    features: Dimension = 0
+    hyper: int = 0
+    order: str = "raster"
+    linear: bool = False
+
+    def entries(self, levels: int) -> list[Entry]:
+        """Its tensors on the wire."""
+        inputs = f"{self.neighbours}+{self.features}" if self.features else self.neighbours
+        shapes = {"first": (inputs, self.width), "second": (self.width, self.width), "last": (self.width, 2)}
+        skip = {"skip": (inputs, 2)} if self.linear else {}
+        networks = [f"context.{i}" for i in range(ORDERS[self.order])]
+        entries: list[Entry] = [
+            (f"{network}.{name}.weight", shape, "context.weight")
+            for network in networks
+            for name, shape in (shapes | skip).items()
+        ]
+        entries += [
+            (f"{network}.{name}.bias", shape[1:], "context.bias") for network in networks for name, shape in shapes.items()
+        ]
+        seen = self.seen(levels)
+        entries += [(f"inter.{k}.weight", (count, self.features), "inter.weight") for k, count in enumerate(seen)]
+        return entries + [(f"inter.{k}.bias", (self.features,), "inter.bias") for k in range(len(seen))]
+
+    def seen(self, levels: int) -> list[int]:
+        """How many grids each inter-grid layer sees, finest first."""
+        return [levels - 1 - k + self.hyper for k in range(INTER_GRIDS)] if self.features else []
+
+    def start(self, levels: int, number: Callable[[Dimension], int], generator: torch.Generator) -> dict[str, Tensor]:
+        """Fresh tensors; `number` says what a size is."""
+        neighbours, features, width = map(number, (self.neighbours, self.features, self.width))
+        return init_context(self.order, neighbours, features, width, self.seen(levels), generator, self.linear)
+
+
 def init_context(
-    order: str, neighbours: int, features: int, width: int, grids: list[int], generator: torch.Generator
+    order: str,
+    neighbours: int,
+    features: int,
+    width: int,
+    grids: list[int],
+    generator: torch.Generator,
+    linear: bool = True,
 ) -> dict[str, Tensor]:
     """Fresh tensors by their names on the wire; `grids` is how many grids each inter-grid layer sees, finest first."""
     inputs, tensors = neighbours + features, {}
@@ -36,8 +89,9 @@ def init_context(
             f"context.{i}.second.bias": torch.zeros(width),
             f"context.{i}.last.weight": torch.randn(width, 2, generator=generator) / 4,
             f"context.{i}.last.bias": torch.tensor([0.0, FIRST_LOG2_SCALE]),
-            f"context.{i}.skip.weight": torch.zeros(inputs, 2),
         }
+        if linear:
+            tensors[f"context.{i}.skip.weight"] = torch.zeros(inputs, 2)
     for level, count in enumerate(grids):
         tensors[f"inter.{level}.weight"] = torch.randn(count, features, generator=generator) / count
         tensors[f"inter.{level}.bias"] = torch.zeros(features)
@@ -114,8 +168,9 @@ def latent_bits(
     latents: Tensor, canvas: Canvas, levels: int, mask: Tensor, tensors: dict[str, Tensor], order: str = "raster"
 ) -> Tensor:
     """Total bits of `latents` (rows, columns), the first `levels` grids of `canvas` being latents, the rest hyper."""
-    neighbours = tensors["context.0.first.weight"].shape[0] - tensors["inter.0.bias"].shape[0]
     features = inter_features(latents, canvas, levels, tensors)
+    inputs = len(tensors["context.0.first.weight"])
+    neighbours, no_skip = inputs - len(features), latents.new_zeros(inputs, 2)
     if order == "raster":
         columns = canvas.size[1]
         offsets = [[dy * columns + dx for dy, dx in CAUSAL[:neighbours]]]
@@ -128,14 +183,16 @@ def latent_bits(
             for i in range(ORDERS[order])
         ]
     piece = PIECE if latents.device.type == "cpu" else mask.numel() // len(offsets)
-    weights = [tensors[f"context.{i}.{name}"] for i in range(len(offsets)) for name in NETWORK_TENSORS]
+    weights = [tensors.get(f"context.{i}.{name}", no_skip) for i in range(len(offsets)) for name in NETWORK_TENSORS]
     needs = torch.is_grad_enabled() and any(t.requires_grad for t in (latents, features, *weights))
     flat = latents.reshape(-1), features.flatten(1), mask.reshape(-1)
     return _Rate.apply(needs, *flat, offsets, piece, *weights)  # pyright: ignore[reportReturnType]
 
 
 def inter_features(latents: Tensor, canvas: Canvas, levels: int, tensors: dict[str, Tensor]) -> Tensor:
-    """(features, rows, columns): on the finest grids linear maps of all coarser grids, zero elsewhere."""
+    """(features, rows, columns): on the finest grids linear maps of all coarser grids, zero elsewhere; perhaps none."""
+    if "inter.0.weight" not in tensors:
+        return latents.new_zeros(0, *latents.shape)
     grids = [g.clamp(-LIMIT, LIMIT) for g in canvas.split(latents)]
     hyper = {levels - len(grids[levels:]) + i: g for i, g in enumerate(grids[levels:])}
     stack = latents.new_zeros(0, 1, 1)

@@ -1,17 +1,128 @@
 """Convolutional synthesis: features of the upsampled pyramid to pixels.
 
-A 1x1 network with one hidden layer, then 3x3 residual convolutions in pixel space (COOL-CHIC v2, Leguay et al. 2023), and a
-linear path from the features past both (Cool-chic 5.0).
+`beside`, in a fast form: a 1x1 network with one hidden layer, then 3x3 residual convolutions in pixel space (COOL-CHIC v2,
+Leguay et al. 2023), and a linear path from the features past both (Cool-chic 5.0). `convolutions`: any layers in a row.
 """
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.autograd import Function
 from torch.nn import functional as F
 
+from ...runtime.profile import Dimension, Entry
+from ..method import Graph, Tensors
+
 PIECE = 16384  # pixels that a CPU takes at a time
 RESIDUALS = 2  # 3x3 convolutions
-HALO = RESIDUALS  # rows that a band needs beyond its own
+
+
+@dataclass(frozen=True)
+class Synthesis:
+    """`image(features, tensors)` makes (channels, height, width), near [0, 1] but not clipped, of (levels, height, width).
+
+    `entries` are its tensors on the wire, and `start(number, generator)` fresh ones, `number` saying what a size is. Of them
+    "synthesis.pixel" is the layer that first has pixels. `halo`: rows that a band needs beyond its own.
+    """
+
+    image: Callable[[Tensor, Tensors], Tensor]
+    graph: Graph
+    entries: tuple[Entry, ...]
+    start: Callable[[Callable[[Dimension], int], torch.Generator], Tensors]
+    halo: int
+
+
+def as_it_is(x: Tensor) -> Tensor:
+    return x
+
+
+@dataclass(frozen=True)
+class Conv:
+    """A layer of as many `channels`, of 1x1 filters or `side` 3, then a function; a `residual` one adds what it was given."""
+
+    name: str
+    channels: Dimension
+    side: int = 1
+    after: Callable[[Tensor], Tensor] = as_it_is
+    residual: bool = False
+
+    def __call__(self, x: Tensor, tensors: Tensors) -> Tensor:
+        """(1, c, height, width) -> (1, c', height, width); edges repeat."""
+        weight, bias = (tensors[f"synthesis.{self.name}.{kind}"] for kind in ("weight", "bias"))
+        if self.side == 1:
+            y = F.conv2d(x, weight[:, :, None, None], bias)
+        else:
+            y = conv3x3(F.pad(x, (1, 1, 1, 1), mode="replicate"), weight, bias)
+        return self.after(x + y if self.residual else y)
+
+
+def convolutions(name: str, levels: int, *layers: Conv) -> Synthesis:
+    """Layers in a row; as a graph they are called `name`. Residual ones start as zeros."""
+    weights: list[Entry] = []
+    before: Dimension = levels
+    for layer in layers:
+        sides = () if layer.side == 1 else (layer.side, layer.side)
+        weights.append((f"synthesis.{layer.name}.weight", (layer.channels, before, *sides), "synthesis.weight"))
+        before = layer.channels
+    biases = [(f"synthesis.{layer.name}.bias", (layer.channels,), "synthesis.bias") for layer in layers]
+    entries = (*weights, *biases)
+
+    def start(number: Callable[[Dimension], int], generator: torch.Generator) -> Tensors:
+        tensors = {}
+        for layer, (weight, dimensions, _), (bias, _, _) in zip(layers, weights, biases):
+            shape = [number(dimension) for dimension in dimensions]
+            bound = 0.0 if layer.residual else (shape[1] * layer.side**2) ** -0.5
+            tensors |= {weight: (torch.rand(shape, generator=generator) * 2 - 1) * bound, bias: torch.zeros(shape[0])}
+        tensors["synthesis.pixel.weight"] /= number("channels") ** 2
+        return tensors
+
+    def run(tensors: Tensors) -> Tensor:
+        x = tensors["features"]
+        for layer in layers:
+            x = layer(x, tensors)
+        return x
+
+    return Synthesis(
+        lambda features, tensors: run({**tensors, "features": features[None]})[0],
+        graph_of(name, run, levels, start(lambda d: 3 if d == "channels" else int(d), torch.Generator()), entries),
+        entries,
+        start,
+        sum(layer.side // 2 for layer in layers),
+    )
+
+
+def beside(levels: int, hidden: Dimension) -> Synthesis:
+    """One hidden layer, residual convolutions, and the linear path; one graph for all numbers of levels."""
+    entries: tuple[Entry, ...] = (
+        ("synthesis.hidden.weight", (hidden, levels), "synthesis.weight"),
+        ("synthesis.pixel.weight", ("channels", hidden), "synthesis.weight"),
+        ("synthesis.skip.weight", ("channels", levels), "synthesis.weight"),
+        *((f"synthesis.residual{i}.weight", ("channels", "channels", 3, 3), "synthesis.weight") for i in range(RESIDUALS)),
+        ("synthesis.hidden.bias", (hidden,), "synthesis.bias"),
+        ("synthesis.pixel.bias", ("channels",), "synthesis.bias"),
+        *((f"synthesis.residual{i}.bias", ("channels",), "synthesis.bias") for i in range(RESIDUALS)),
+    )
+    graph = graph_of("synthesis", synthesis_graph, levels, init_synthesis(levels, 12, 3, torch.Generator()), entries)
+    for name, axis in (("features", 1), ("synthesis.hidden.weight", 1), ("synthesis.skip.weight", 1)):
+        graph.dynamic[name][axis] = "levels"
+
+    def start(number: Callable[[Dimension], int], generator: torch.Generator) -> Tensors:
+        return init_synthesis(levels, number(hidden), number("channels"), generator)
+
+    return Synthesis(synthesize, graph, entries, start, RESIDUALS)
+
+
+def graph_of(
+    name: str, function: Callable[[Tensors], Tensor], levels: int, tensors: Tensors, entries: Iterable[Entry]
+) -> Graph:
+    """A decoder graph of features (1, levels, height, width) and `tensors`, to (1, channels, height, width)."""
+    dynamic = {entry: {i: d for i, d in enumerate(dimensions) if isinstance(d, str)} for entry, dimensions, _ in entries}
+    features = torch.zeros(1, levels, 48, 80)
+    return Graph(
+        name, function, {"features": features, **tensors}, dynamic | {"features": {2: "height", 3: "width"}}, "image"
+    )
 
 
 def init_synthesis(levels: int, hidden: int, channels: int, generator: torch.Generator) -> dict[str, Tensor]:

@@ -1,16 +1,73 @@
-"""Learned filters of the pyramid, separable, one of each kind per level (Cool-chic 3.1, Ladune et al. 2024).
+"""From grids to features of the finest one's size: x2 after x2, by fixed kernels, or by learned ones and filters.
 
-The x2 upsampling of the coarser grids has a symmetric 8-tap kernel and starts as bicubic interpolation. The output's even
-samples lie a quarter step before the input's, the odd ones behind: even[i] = sum_k taps[k] x[i - 2 + k], odd mirrored.
-The finer grid, before it joins them, passes a symmetric 7-tap filter: x[i] + side[0] x[i] + sum_k side[k] (x[i-k] + x[i+k]).
+Learned ones are separable, one of each kind per level (Cool-chic 3.1, Ladune et al. 2024). A kernel has 8 taps and is
+symmetric. The output's even samples lie a quarter step before the input's, the odd ones behind: even[i] =
+sum_k taps[k] x[i - 2 + k], odd mirrored. The finer grid, before it joins the upsampled ones, passes a symmetric 7-tap filter:
+x[i] + side[0] x[i] + sum_k side[k] (x[i-k] + x[i+k]).
 """
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.autograd import Function
 from torch.nn import functional as F
 
+from ...runtime.profile import Entry
+from ..method import Graph, Tensors
+
 TAPS = 4  # free ones, of either kind
+
+
+@dataclass(frozen=True)
+class Upsampling:
+    """`features(grids, tensors)` makes (levels, height, width) of grids (h, w), finest first; `graph` is one step of it.
+
+    `entries` are its tensors on the wire, if it learns any, and `start` fresh ones.
+    """
+
+    features: Callable[[list[Tensor], Tensors], Tensor]
+    graph: Graph
+    entries: tuple[Entry, ...]
+    start: Callable[[], Tensors]
+
+
+def learned(levels: int) -> Upsampling:
+    """Kernels and filters of the picture's own, which start as bicubic interpolation and as nothing."""
+    kernels, filters = "upsampling.kernels", "upsampling.filters"
+    return Upsampling(
+        lambda grids, tensors: pyramid_features(grids, tensors[kernels], tensors[filters]),
+        step("upsampling", upsampling_graph, {"kernel": bicubic_taps(), "filter": torch.zeros(TAPS)}),
+        tuple((name, (levels - 1, TAPS), "upsampling") for name in (kernels, filters)),
+        lambda: {kernels: bicubic_taps().repeat(levels - 1, 1), filters: torch.zeros(levels - 1, TAPS)},
+    )
+
+
+def fixed(name: str, taps: Tensor) -> Upsampling:
+    """The same kernel (TAPS,) everywhere, and no filters: nothing is sent. As a graph it is called `name`."""
+
+    def features(grids: list[Tensor], tensors: Tensors) -> Tensor:
+        kernel, stack = taps.to(grids[0]), grids[-1][None]
+        for grid in grids[-2::-1]:
+            stack = torch.cat([grid[None], upsample(stack, kernel, *grid.shape)])
+        return stack
+
+    both = phases(taps)
+    graph = step(name, lambda tensors: stacked(tensors["finer"], tensors["features"], both), {})
+    return Upsampling(features, graph, (), dict)
+
+
+def step(name: str, function: Callable[[Tensors], Tensor], tensors: Tensors) -> Graph:
+    """The graph that doubles a stack of grids and puts the next finer one on top, given `tensors` besides."""
+    inputs = {"features": torch.zeros(1, 3, 24, 40), "finer": torch.zeros(1, 1, 48, 80), **tensors}
+    dynamic = {"features": {1: "levels", 2: "height", 3: "width"}, "finer": {2: "finer_height", 3: "finer_width"}}
+    return Graph(name, function, inputs, dynamic, "doubled")
+
+
+def bilinear_taps() -> Tensor:
+    """As `bicubic_taps`, of a line."""
+    return torch.tensor([0.0, 0.25, 0.75, 0.0])
 
 
 def bicubic_taps() -> Tensor:
@@ -119,13 +176,20 @@ def upsampling_graph(tensors: dict[str, Tensor]) -> Tensor:
     """One step of `pyramid_features` as a decoder graph: the x2 is two convolutions with two outputs each, interleaved.
 
     features (1, c, h, w), finer (1, 1, H, W), kernel and filter (TAPS,) -> (1, c + 1, H, W), the finer grid first.
-    Interleaving columns is what costs most: it comes first, while there are but half as many rows.
     """
     finer, both, side = tensors["finer"], phases(tensors["kernel"]), tensors["filter"]
     line = torch.cat([side[1:].flip(0), 1 + side[:1], side[1:]])
     around = F.pad(finer, (TAPS - 1,) * 4, mode="replicate")
     finer = F.conv2d(F.conv2d(around, line.reshape(1, 1, 1, -1)), line.reshape(1, 1, -1, 1))
-    padded = F.pad(tensors["features"], (2, 2, 2, 2), mode="replicate").transpose(0, 1)  # channels as a batch
+    return stacked(finer, tensors["features"], both)
+
+
+def stacked(finer: Tensor, features: Tensor, both: Tensor) -> Tensor:
+    """(1, 1, H, W) on top of the doubled (1, c, h, w), given its `phases`.
+
+    Interleaving columns is what costs most: it comes first, while there are but half as many rows.
+    """
+    padded = F.pad(features, (2, 2, 2, 2), mode="replicate").transpose(0, 1)  # channels as a batch
     wide = F.conv2d(padded, both.reshape(2, 1, 1, -1)).permute(0, 2, 3, 1).flatten(2)[:, None]
     up = F.conv2d(wide, both.reshape(2, 1, -1, 1)).transpose(1, 2).flatten(1, 2)[None]
     return torch.cat([finer, up[:, :, : finer.shape[2], : finer.shape[3]]], 1)

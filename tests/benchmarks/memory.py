@@ -17,7 +17,7 @@ import torch
 
 from inrcodec.export.bitstream import to_bytes
 from inrcodec.export.quantize import group_of
-from inrcodec.models.image.pyramid import Pyramid, Size
+from inrcodec.models.image.pyramid import Size, architecture
 from inrcodec.runtime.native import SWITCH
 from inrcodec.runtime.pixels import Metadata
 from inrcodec.runtime.segment import Segment, grid_shapes
@@ -41,15 +41,15 @@ SIZES = {"raster": Size(14, 6, 32), "parallel": Size(8, 4, 16, 8)}
 
 def made_up(side: int, order: str) -> bytes:
     """A file of large networks and noisy latents, unfitted."""
-    architecture = Pyramid(Signal(side, side), SIZES[order], order)
-    tensors = architecture.init(torch.full((3, 8, 8), 0.5), torch.Generator().manual_seed(0)).tensors
+    made = architecture(Signal(side, side), SIZES[order], order)
+    tensors = made.init(torch.full((3, 8, 8), 0.5), torch.Generator().manual_seed(0)).tensors
     groups = {}
-    for group, members in architecture.manifest.groups.items():
+    for group, members in made.manifest.groups.items():
         groups[group] = group_of(tensors, [name for name, _ in members], 8)
-    shapes = grid_shapes(architecture.signal, architecture.levels)
+    shapes = grid_shapes(made.signal, made.manifest.levels)
     rng = np.random.default_rng(0)
     grids = [np.rint(rng.laplace(0, 0.12, shape)).astype(np.int32) for shape in (*shapes[-3:][::-1], *shapes[::-1])]
-    return to_bytes(architecture, Segment(architecture.sizes, groups, grids), Metadata())
+    return to_bytes(made, Segment(made.sizes, groups, grids), Metadata())
 
 
 def main() -> None:

@@ -26,10 +26,11 @@ def convolution_macs(graph: bytes, tensors: dict[str, np.ndarray]) -> int:
     return sum(np.prod(shapes[n.output[0]]) * np.prod(shapes[n.input[1]][1:]) for n in convolutions)
 
 
+@pytest.mark.parametrize("method", ["pyramid", "c3", "eqlinr"])
 @pytest.mark.parametrize("size", [(64, 128), (137, 150)])
-def test_stated_macs_are_the_graphs(size):
+def test_stated_macs_are_the_graphs(size, method):
     pixels = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
-    file = inrcodec.open(encode(pixels, iterations=2))
+    file = inrcodec.open(encode(pixels, method=method, iterations=2))
     segment = file.segment()
     tensors = export_tensors(file)
     stated = macs_per_pixel(file.profile.manifest, file.header.signal, segment)

@@ -1,15 +1,19 @@
 """The shipped decoder graphs do what torch does, at every size, and their manifests say what they take."""
 
+from functools import partial
+
 import numpy as np
 import onnx
 import pytest
 import torch
 
 from inrcodec.export.graphs import profiles, to_onnx
-from inrcodec.models.image.pyramid import Pyramid, Size
+from inrcodec.models import METHODS
+from inrcodec.models.image import pyramid
 from inrcodec.models.parts.perceptron import Perceptron
 from inrcodec.runtime.profile import FOLDER, STANDARD, bundle, load, run, session, unbundle
-from inrcodec.runtime.syntax import Signal
+from inrcodec.runtime.syntax import COLOURS, Signal
+from inrcodec.runtime.synthesis import LEARNED
 
 MADE = {manifest.name: (manifest, graphs) for manifest, graphs in profiles()}
 
@@ -25,7 +29,8 @@ def test_manifest_and_inputs_agree(name):
     assert profile.manifest == MADE[name][0]
     taken = {node.name for graph in profile.graphs for node in session(graph, 1).get_inputs()}
     coded = {name for name, _, group in profile.manifest.tensors if not group.startswith(("context", "inter", "upsampling"))}
-    given = {"features", "finer", "kernel", "filter"} if profile.manifest.levels else {"rows", "columns", "size"}
+    learned = {"kernel", "filter"} if "upsampling" in profile.manifest.groups else set()
+    given = {"features", "finer"} | learned if profile.manifest.levels else {"rows", "columns", "size"}
     assert taken == coded | given
 
 
@@ -44,28 +49,38 @@ def test_field_graphs_equal_torch(name, size, channels):
     np.testing.assert_allclose(image, graph.function(tensors), atol=1e-4)
 
 
-@pytest.mark.parametrize("levels, size", [(7, (1, 1)), (7, (33, 50)), (8, (130, 67)), (9, (1, 200))])
+def pyramid_of(levels):
+    """As if the picture were as large as that."""
+    return lambda signal: pyramid.architecture(signal, pyramid.Size(6, 2, 5), levels=levels)
+
+
+GRIDS = {f"pyramid{levels}": pyramid_of(levels) for levels in pyramid.LEVELS}
+GRIDS |= {name: partial(METHODS[name]().build, nbytes=0) for name in ("cool_chic", "c3", "eqlinr")}
+
+
+@pytest.mark.parametrize("name", GRIDS)
+@pytest.mark.parametrize("size", [(1, 1), (33, 50), (130, 67), (1, 200)])
 @pytest.mark.parametrize("channels", [1, 3, 4])
-def test_graphs_equal_torch(levels, size, channels):
+def test_graphs_equal_torch(name, size, channels):
     torch.manual_seed(0)
-    architecture = Pyramid(Signal(*size, ("grey", "grey+alpha", "rgb", "rgba")[channels - 1]), Size(6, 2, 5))
-    vars(architecture)["levels"] = levels  # as if the picture were larger
+    architecture = GRIDS[name](Signal(*size, COLOURS[channels - 1]))
+    levels = architecture.manifest.levels
     inr = architecture.init(torch.rand(channels, *size), torch.Generator().manual_seed(0))
     tensors = {name: tensor + 0.1 * torch.randn(tensor.shape) for name, tensor in inr.tensors.items()}
     latents = torch.round(torch.randn(inr.latents.shape) * 2) * architecture.mask(torch.device("cpu"))
     feeds = {name: tensor.numpy() for name, tensor in tensors.items()}
     grids = [grid.numpy()[None, None] for grid in architecture.canvas.split(latents)[:levels]]
-    upsampling, synthesis = load(f"pyramid{levels}").graphs
+    upsampling, synthesis = load(name).graphs
     feeds["features"] = grids[-1]
     for level in range(levels - 2, -1, -1):
-        feeds |= {"finer": grids[level], "kernel": feeds["upsampling.kernels"][level]}
-        feeds["filter"] = feeds["upsampling.filters"][level]
+        feeds |= {taken: feeds[rows][level] for taken, rows in LEARNED.items() if rows in feeds}
+        feeds |= {"finer": grids[level]}
         feeds["features"] = run(upsampling, feeds, 1)
     image = architecture.render(tensors, latents)
     np.testing.assert_allclose(run(synthesis, feeds, 1)[0], image, atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["pyramid7", "siren", "coin5"])
+@pytest.mark.parametrize("name", ["pyramid7", "siren", "coin5", "c3", "eqlinr"])
 def test_the_shipped_graphs_are_what_the_source_makes(name):
     """Operators and wiring; a newer exporter may name values otherwise."""
     for graph, there in zip(MADE[name][1], load(name).graphs):

@@ -65,7 +65,9 @@ def test_unpacked_decodes_by_its_manifest(data):
     assert (signal["height"], signal["width"], signal["channels"]) == samples.shape[1:] + samples.shape[:1]
 
 
-@pytest.mark.parametrize("name", ["siren_rgb8", "coin_rgba8_thirteen", "fast_rgb8"])
+@pytest.mark.parametrize(
+    "name", ["siren_rgb8", "coin_rgba8_thirteen", "fast_rgb8", "cool_chic_grey16_odd", "c3_rgb8", "eqlinr_rgb8"]
+)
 def test_standalone_of_other_methods(name):
     file = inrcodec.open(Path(__file__).parents[1] / "vectors" / f"{name}.inr")
     assert_same_picture(session(standalone(file)).run(None, {})[0], file)

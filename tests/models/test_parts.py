@@ -7,10 +7,18 @@ import torch
 from torch.nn import functional as F
 
 from inrcodec.export.quantize import cheapest_model, coded_bits
-from inrcodec.models.parts.context import init_context, latent_bits
+from inrcodec.models.parts.context import Context, latent_bits
 from inrcodec.models.parts.latents import Canvas
 from inrcodec.models.parts.synthesis import conv3x3, init_synthesis, synthesis_graph, synthesize
-from inrcodec.models.parts.upsampling import bicubic_taps, pyramid_features, smooth, upsample, upsampling_graph
+from inrcodec.models.parts.upsampling import (
+    bicubic_taps,
+    bilinear_taps,
+    fixed,
+    pyramid_features,
+    smooth,
+    upsample,
+    upsampling_graph,
+)
 from inrcodec.models.quantizers import round_ste, soft_round, soft_round_noise
 from inrcodec.models.rates import laplace_bits, self_laplace_bits
 from inrcodec.runtime.orders import ORDERS
@@ -48,12 +56,13 @@ def test_canvas_margins_are_clear(size):
         assert (F.max_pool2d(alone, 9, 1, 4) * mask).sum() == alone.sum()
 
 
+@pytest.mark.parametrize("features", [0, 2])
 @pytest.mark.parametrize("order", ORDERS)
-def test_rate_gradients(canvas, order):
+def test_rate_gradients(canvas, order, features):
     torch.manual_seed(0)
     canvas = replace(canvas, cell=1 if order == "raster" else 2)
-    seen = [LEVELS - 1 - k + HYPER for k in range(3)]
-    fresh = init_context(order, 6, 2, 5, seen, torch.Generator().manual_seed(0))
+    context = Context(6, 5, features, HYPER, order, linear=features > 0)
+    fresh = context.start(LEVELS, int, torch.Generator().manual_seed(0))
     even = {f"context.{i}.last.bias": torch.zeros(2) for i in range(ORDERS[order])}  # at the first bias scales lie near
     tensors = noisy(fresh | even)  # their clamp
     mask = canvas.mask().double()
@@ -124,6 +133,25 @@ def test_bicubic_keeps_a_ramp_within_a_twentieth():
     ramp = torch.arange(10.0).expand(1, 10, 10)
     up = upsample(ramp, bicubic_taps(), 20, 20)
     torch.testing.assert_close(up[0, 5, 6:14], torch.arange(6, 14) / 2 - 0.25, atol=0.05, rtol=0)
+
+
+@pytest.mark.parametrize("taps", [bicubic_taps(), bilinear_taps()])
+@pytest.mark.parametrize("size", [(1, 1), (2, 5), (31, 64)])
+def test_fixed_upsampling_is_the_learned_one_as_it_starts(size, taps):
+    """Nothing learned: the same kernel at every level, and no filter; in training and as a graph."""
+    grids, upsampling = [torch.randn(shape) for shape in grid_shapes(Signal(*size), 7)], fixed("fixed", taps)
+    features = upsampling.features(grids, {})
+    torch.testing.assert_close(features, pyramid_features(grids, taps.repeat(6, 1), torch.zeros(6, 4)))
+    stack = grids[-1][None, None]
+    for grid in grids[-2::-1]:
+        stack = upsampling.graph.function({"features": stack, "finer": grid[None, None]})
+    torch.testing.assert_close(stack[0], features, atol=1e-4, rtol=1e-4)
+
+
+def test_bilinear_is_torchs():
+    x = torch.randn(3, 9, 14)
+    wanted = F.interpolate(x[None], scale_factor=2, mode="bilinear")[0]
+    torch.testing.assert_close(upsample(x, bilinear_taps(), 18, 28), wanted)
 
 
 @pytest.mark.parametrize("temperature", [0.1, 0.3, 5.0])

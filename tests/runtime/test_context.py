@@ -7,7 +7,7 @@ from inrcodec.runtime.coder import Meter
 from inrcodec.runtime.context import ContextModel, code_grids
 from inrcodec.runtime.cosets import BATCH
 from inrcodec.runtime.native import INPUTS_MAX, NativeDecoder, library
-from inrcodec.runtime.network import Network
+from inrcodec.runtime.network import EXACT, Network
 from inrcodec.runtime.orders import CAUSAL, COSETS, MARGIN, NEIGHBOURS_MAX, ORDERS, PARENT, around, slope
 from inrcodec.runtime.pure import PureDecoder
 from inrcodec.runtime.range_coder import Decoder, Encoder
@@ -19,7 +19,7 @@ DECODERS = [Decoder, PureDecoder, NativeDecoder] if library() else [Decoder, Pur
 def random_model(
     neighbours: int, features: int, grids: list[int], seed: int = 0, order: str = "raster", width: int = 0
 ) -> ContextModel:
-    """Integer weights of about 0.2."""
+    """Integer weights of about 0.2; without inter-grid features where they are 0."""
     rng = np.random.default_rng(seed)
     inputs, width = neighbours + features, width or neighbours + features
 
@@ -28,7 +28,7 @@ def random_model(
 
     shapes = (inputs, width), (width,), (width, width), (width,), (width, 2), (2,), (inputs, 2)
     networks = tuple(Network(*(draw(*shape) for shape in shapes)) for _ in range(ORDERS[order]))
-    return ContextModel(order, networks, tuple((draw(n, features), draw(features)) for n in grids))
+    return ContextModel(order, networks, tuple((draw(n, features), draw(features)) for n in grids if features))
 
 
 def pyramid(height: int, width: int, levels: int = 6, hyper: int = 2):
@@ -58,6 +58,17 @@ def assert_round_trip(model, shapes, hyper, grids):
     for decoder in DECODERS:
         for mine, theirs in zip(grids, code_grids(decoder(data), model, shapes, hyper)):
             np.testing.assert_array_equal(mine, theirs, str(decoder))
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_without_features_and_hyper_latents(order):
+    """Every decoder, also where the networks have neighbours alone."""
+    shapes, _, _ = pyramid(19, 30)
+    model = random_model(12, 0, [], order=order)
+    assert (model.inter, model.features, model.neighbours) == ((), 0, 12) and 0 < model.largest_sum() < EXACT
+    rng = np.random.default_rng(1)
+    grids = [np.rint(rng.laplace(0, 3, shape)).astype(np.int32) for shape in shapes[::-1]]
+    assert_round_trip(model, shapes, [], grids)
 
 
 @pytest.mark.parametrize("order", ORDERS)

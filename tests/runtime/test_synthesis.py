@@ -73,6 +73,16 @@ def test_scales_that_there_are_not_are_refused(file):
             file.read(scale=scale)
 
 
+@pytest.mark.parametrize("name", ["cool_chic_rgb8", "c3_rgb8", "eqlinr_rgb8"])
+def test_regions_and_smaller_pictures_by_fixed_upsampling(name):
+    file = inrcodec.open(VECTORS / f"{name}.inr", 1)
+    whole = file[0]
+    np.testing.assert_array_equal(file.read(region=(13, 21, 50, 30)), whole[21:51, 13:63])
+    for n in (2, 4, 8):
+        blocks = whole.reshape(64 // n, n, 96 // n, n, 3).mean((1, 3))
+        assert psnr(blocks.round().astype(np.uint8), file.read(scale=1 / n)) > 18
+
+
 @pytest.fixture(scope="module")
 def field():
     """Of 40 rows and 56 columns, without latents."""

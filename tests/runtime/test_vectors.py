@@ -35,6 +35,12 @@ SYMBOLS = {
     "coin_grey16_ten": "edf9494a23a5f2f0465d4bfcaf2f56f65189886c1d611f9d80cb275390da811a",
     "coin_rgb8_five": "4c6867238cca509b2a50e27fe24bc199ea3a4dfdaef042bf95f538d5fa1e7ab2",
     "coin_rgba8_thirteen": "9e5f02b89c201ae501597c8eaf67ccf0c83624cd7557c9616031f17c36e0b90f",
+    "c3_rgb8": "a7da5b912372bccb1979fe9603dccc0180fc6964283ad2fd8040c131e5ccea79",
+    "c3_rgba8_strip": "594de7b49b9d2844c92588864c7d52418e0d319000a7eb002a489344f6cc34bd",
+    "cool_chic_grey16_odd": "ac1453a6b0458ad8b16af0300cd2eec31a60200ad3a5936690c38033fa4fc2d7",
+    "cool_chic_rgb8": "5a4e5e251a705138a39e59ee074299840757b592392d41e4d7bf4f3c99a8c063",
+    "eqlinr_grey_alpha8_odd": "f60293bc0d71c2c4acff7a3b778bc801ef3c7d9bb4aefca1dfdc3d37fc968352",
+    "eqlinr_rgb8": "80bb6611db4d14c2a49fc2e793c6b85056d50505e0c89e1762f01a4de001a5b5",
     "siren_rgb8": "466d9f9cf7c5c419f313f34395c72261d9c9ed2e910f6ac9ad65d42e1035b597",
 }
 

@@ -1,13 +1,17 @@
 """The fit's pieces: phases in order, SOAP descends, bright pictures do not collapse."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+from inrcodec.models import METHODS
 from inrcodec.models.method import Phase
 from inrcodec.runtime.decoder import decode
+from inrcodec.runtime.syntax import Signal
 from inrcodec.train.encode import encode_picture
-from inrcodec.train.fit import Budget, locate
+from inrcodec.train.fit import Budget, Fit, locate
 from inrcodec.train.goal import Goal
 from inrcodec.train.pictures import from_array
 from inrcodec.train.soap import Soap
@@ -23,6 +27,17 @@ def test_phases_follow_each_other_by_their_shares():
 
 def test_a_budget_of_iterations_ends():
     assert [Budget(4).fraction(i, 0.0) for i in (0, 1, 4, 9)] == [0.0, 0.25, 1.0, 1.0]
+
+
+def test_latents_of_coarser_grids_may_learn_faster():
+    """Adam's first step is the learning rate: 2.5 on the finest grid, and twice that on each coarser one."""
+    method, target = METHODS["cool_chic"](), torch.rand(3, 33, 50)
+    architecture = method.build(Signal(33, 50), 0)
+    recipe = replace(method.recipe(0.001), eps=0.0)
+    fit = Fit(architecture, target, 0.001, recipe, seed=0)
+    fit.step(recipe.phases[0], 0.0)
+    for k, grid in enumerate(architecture.grids(fit.inr.latents.detach())[::-1]):
+        assert grid.abs().max().item() == pytest.approx(recipe.phases[0].lr[0] * 2.5 * 2**k, rel=1e-4)
 
 
 def test_soap_descends_a_narrow_valley_and_resumes():

@@ -38,6 +38,12 @@ KINDS = {
     "coin_rgb8_five": (64, 96, 3, np.uint8, 1e-5, 200),
     "coin_grey16_ten": (64, 96, 1, np.uint16, 3e-6, 100),
     "coin_rgba8_thirteen": (63, 95, 4, np.uint8, 1e-7, 600),
+    "cool_chic_rgb8": (64, 96, 3, np.uint8, 1e-3, 200),
+    "cool_chic_grey16_odd": (33, 47, 1, np.uint16, 1e-4, 100),
+    "c3_rgb8": (64, 96, 3, np.uint8, 1e-3, 200),
+    "c3_rgba8_strip": (1, 301, 4, np.uint8, 1e-4, 60),
+    "eqlinr_rgb8": (64, 96, 3, np.uint8, 1e-3, 200),
+    "eqlinr_grey_alpha8_odd": (51, 33, 2, np.uint8, 1e-4, 100),
     "fast_grey8_nine_levels": (769, 4097, 1, np.uint8, 1e-2, 8),
 }
 
@@ -59,8 +65,8 @@ def main() -> None:
             continue
         carried = Metadata(icc=b"profile" * 9, exif=b"MM\0*", xmp=b"<x/>") if "metadata" in name else Metadata()
         picture = Picture(scene(height, width, channels, dtype), carried, ())
-        first = name.split("_")[0]
-        options = {"tune": "fastdecode"} if first == "fast" else {"method": first} if first in METHODS else {}
+        method = max((method for method in METHODS if name.startswith(f"{method}_")), key=len, default="pyramid")
+        options = {"tune": "fastdecode"} if name.startswith("fast_") else {"method": method}
         result = encode_picture(picture, goal=Goal("lmbda", lmbda), iterations=iterations, threads=1, **options)
         path.write_bytes(result.data)
         np.savez_compressed(HERE / f"{name}.npz", pixels=decode(path))

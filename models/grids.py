@@ -1,0 +1,98 @@
+"""An INR of latent grids: upsampled to features, of which a synthesis makes pixels; a context model codes them."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from ..runtime.profile import Dimension, Manifest
+from ..runtime.segment import grid_shapes
+from ..runtime.syntax import Signal
+from .method import Graph, Inr, Tensors
+from .parts.context import Context, latent_bits
+from .parts.latents import Canvas
+from .parts.synthesis import Synthesis
+from .parts.upsampling import Upsampling
+
+
+@dataclass(frozen=True)
+class Design:
+    """The parts, for every signal. `levels` are latent grids, each of half the size; `sizes` as `Manifest.sizes`."""
+
+    name: str
+    levels: int
+    context: Context
+    upsampling: Upsampling
+    synthesis: Synthesis
+    sizes: tuple[tuple[str, int], ...] = ()
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        entries = (*self.context.entries(self.levels), *self.upsampling.entries, *self.synthesis.entries)
+        context = self.context
+        return Manifest(self.name, self.sizes, entries, self.levels, context.hyper, self.synthesis.halo, context.order)
+
+    @property
+    def graphs(self) -> tuple[Graph, Graph]:
+        """One step of upsampling, and synthesis."""
+        return self.upsampling.graph, self.synthesis.graph
+
+    def profiles(self) -> tuple[tuple[Manifest, tuple[Graph, Graph]]]:
+        """As `Method.profiles`, where this is the only one."""
+        return ((self.manifest, self.graphs),)
+
+
+@dataclass(frozen=True)
+class Grids:
+    """The architecture for one signal, and the `sizes` chosen for it."""
+
+    signal: Signal
+    design: Design
+    sizes: dict[str, int] = field(default_factory=dict)
+
+    @cached_property
+    def canvas(self) -> Canvas:
+        shapes, design = grid_shapes(self.signal, self.design.levels), self.design
+        hyper = shapes[design.levels - design.context.hyper :]
+        return Canvas((*shapes, *hyper), 1 if design.context.order == "raster" else 2)
+
+    @property
+    def manifest(self) -> Manifest:
+        return self.design.manifest
+
+    @property
+    def coding(self) -> dict[str, str]:
+        return {}
+
+    @property
+    def stride(self) -> int:
+        return 1
+
+    def number(self, size: Dimension) -> int:
+        """What a size is."""
+        return self.manifest.shape((size,), {"channels": self.signal.channels, **self.sizes})[0]
+
+    def init(self, target: Tensor, generator: torch.Generator) -> Inr:
+        design = self.design
+        tensors = design.context.start(design.levels, self.number, generator)
+        tensors |= design.synthesis.start(self.number, generator) | design.upsampling.start()
+        tensors["synthesis.pixel.bias"] += target.mean((1, 2)).to("cpu")
+        tensors = {name: tensor.to(target.device) for name, tensor in tensors.items()}
+        return Inr(tensors, torch.zeros(self.canvas.size, device=target.device))
+
+    def mask(self, device: torch.device) -> Tensor:
+        return self.canvas.mask(device)
+
+    def render(self, tensors: Tensors, latents: Tensor, first: tuple[int, int] = (0, 0), stride: int = 1) -> Tensor:
+        grids = self.canvas.split(latents)[: self.design.levels]
+        return self.design.synthesis.image(self.design.upsampling.features(grids, tensors), tensors)
+
+    def latent_bits(self, tensors: Tensors, latents: Tensor, mask: Tensor) -> Tensor:
+        return latent_bits(latents, self.canvas, self.design.levels, mask, tensors, self.design.context.order)
+
+    def grids(self, latents: Tensor) -> list[Tensor]:
+        return self.canvas.split(latents)[::-1]
+
+    def latents(self, grids: list[Tensor]) -> Tensor:
+        return self.canvas.join(grids[::-1])
