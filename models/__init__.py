@@ -4,12 +4,14 @@ from collections.abc import Callable
 
 from .image.c3 import c3
 from .image.coin import coin
+from .image.coinpp import coinpp
 from .image.cool_chic import cool_chic
 from .image.eqlinr import eqlinr
 from .image.fourier import fourier
 from .image.hash_grid import hash_grid
 from .image.l0onie import l0onie
 from .image.nif import nif
+from .image.pham import pham
 from .image.pyramid import pyramid
 from .image.rqat_inr import rqat_inr
 from .image.siren import siren
@@ -19,5 +21,6 @@ from .method import Method
 METHODS: dict[str, Callable[..., Method]] = {
     **{"pyramid": pyramid, "cool_chic": cool_chic, "c3": c3, "eqlinr": eqlinr},
     **{"siren": siren, "hash_grid": hash_grid, "fourier": fourier},
+    **{"coinpp": coinpp, "pham": pham},
     **{"coin": coin, "strumpler": strumpler, "l0onie": l0onie, "rqat_inr": rqat_inr, "nif": nif},
 }

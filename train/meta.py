@@ -23,7 +23,7 @@ from .encode import Progress
 from .progress import shown
 
 SIDE = 768  # pixels of a photo's longer side, of which crops are taken at 1/1 to 1/3
-MEASURED = 4096  # patches over which a base is measured in the end
+MEASURED = 512  # patches over which a base is measured in the end
 CHECKPOINT_STEPS = 200
 GRADIENT_MAX = 0.1
 SPIKE = 3.0  # over the mean of late losses
