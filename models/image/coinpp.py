@@ -79,7 +79,7 @@ def image(tensors: Tensors) -> Tensor:
         cell_of(tensors[name], PATCH, symbols.shape[k]) for k, name in enumerate(("rows", "columns"))
     )
     maps = [(numbers @ base[f"layer{i}.shift"])[patch_row][:, patch_column] for i in range(LAYERS)]
-    positions = torch.stack([y[:, None].expand(-1, len(x)), x[None].expand(len(y), -1)], -1)
+    positions = torch.stack(torch.broadcast_tensors(y[:, None], x[None]), -1)
     return modulated(base, positions, maps, OMEGA).permute(2, 0, 1)
 
 

@@ -53,7 +53,7 @@ def image(tensors: Tensors, base: Tensors | None = None) -> Tensor:
     numbers, rows, columns = tensors["numbers"].movedim(-3, -1), tensors["rows"], tensors["columns"]
     maps = [interpolated(numbers @ base[f"layer{i}.shift"], rows, columns, CELL) for i in range(LAYERS)]
     angles = [math.pi / CELL * k * at for k in (1, 2) for at in ((rows + 0.5)[:, None], (columns + 0.5)[None])]
-    waves = [wave(angle).expand(len(rows), len(columns)) for angle in angles for wave in (torch.sin, torch.cos)]
+    waves = torch.broadcast_tensors(*(wave(angle) for angle in angles for wave in (torch.sin, torch.cos)))
     return modulated(base, torch.stack(waves, -1), maps, OMEGA).movedim(-1, -3)
 
 

@@ -45,7 +45,7 @@ def build_meta(signal: Signal, nbytes: float) -> Field:
 
 
 def meta_manifest(width: int) -> Manifest:
-    return network(width).manifest(f"strumpler_meta{width}")
+    return network(width).manifest(f"strumpler_meta{width}", outputs=3)
 
 
 def image_of_differences(width: int, tensors: Tensors) -> Tensor:

@@ -122,9 +122,9 @@ class Perceptron:
         out = torch.addmm(tensors[f"{last}.bias"] + self.offset, hidden, tensors[f"{last}.weight"])
         return out.t().reshape(-1, below.shape[0], beside.shape[0])
 
-    def manifest(self, name: str) -> Manifest:
+    def manifest(self, name: str, outputs: int | str = "channels") -> Manifest:
         sizes = tuple((width, 1024) for width in dict.fromkeys(self.widths) if isinstance(width, str))
-        return Manifest(name, sizes, tuple(self.tensors()), halo=HALO)
+        return Manifest(name, sizes, tuple(self.tensors(outputs)), halo=HALO)
 
 
 def field_graph(manifest: Manifest, image: Callable[[Tensors], Tensor], most: int = 8) -> Graph:
