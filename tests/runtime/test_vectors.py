@@ -42,6 +42,16 @@ SYMBOLS = {
     "eqlinr_grey_alpha8_odd": "f60293bc0d71c2c4acff7a3b778bc801ef3c7d9bb4aefca1dfdc3d37fc968352",
     "eqlinr_rgb8": "80bb6611db4d14c2a49fc2e793c6b85056d50505e0c89e1762f01a4de001a5b5",
     "siren_rgb8": "466d9f9cf7c5c419f313f34395c72261d9c9ed2e910f6ac9ad65d42e1035b597",
+    "coinpp_rgb8_odd": "0041d5ca391c67e3bc208d69fc740f60bb0a470aed1a25c23bb33165ca6268cc",
+    "fourier_rgb8": "b120f253af7c4378cc76d11ee77561d673b1e8f0e1757f362b1e5e5ec0e32f9f",
+    "hash_grid_rgb8": "9d935045f6ccaff4fac8ccdb0695fc89c2ce63b62eba27cd61b1fae1e0203dbe",
+    "l0onie_grey8": "b0c9b33c4f6d26c552e9f0f6f458cd70a913ff9e810c1f7b897ea164966b1b46",
+    "nif_rgba8": "abed564c58152b42e5abd0584aaa0ce85630960bac28df67666cf33d04ba6ac4",
+    "pham_rgb16_odd": "b4ff8df624cd322d440d8230319d11b0f110d2ff065ca3d535ded33ce7bd5c00",
+    "rqat_inr_rgb8_odd": "9a7386f0718b43a6a3608b016eceba360bb93a9254fffe94b4a417a1dfacdc08",
+    "strumpler_meta_rgb16_wide": "33d5e0bd0db510c1897beee239cf0f54966182a48797d7fc7338062969ac8091",
+    "strumpler_meta_rgb8_narrow": "a9c6c31cd582328eb304686c5b613fe8046acf37e3e4a57da6d1c228fd95f8a5",
+    "strumpler_rgb8": "1f892b57c1ca0524ce9160a80f42e25e2e5048da6c367d1f8515b68dfbda880f",
 }
 
 

@@ -44,6 +44,16 @@ KINDS = {
     "c3_rgba8_strip": (1, 301, 4, np.uint8, 1e-4, 60),
     "eqlinr_rgb8": (64, 96, 3, np.uint8, 1e-3, 200),
     "eqlinr_grey_alpha8_odd": (51, 33, 2, np.uint8, 1e-4, 100),
+    "fourier_rgb8": (40, 56, 3, np.uint8, 1e-4, 200),
+    "strumpler_rgb8": (40, 56, 3, np.uint8, 1e-4, 200),
+    "strumpler_meta_rgb8_narrow": (40, 56, 3, np.uint8, 1e-4, 200),
+    "strumpler_meta_rgb16_wide": (64, 96, 3, np.uint16, 2e-6, 100),
+    "l0onie_grey8": (40, 56, 1, np.uint8, 1e-4, 200),
+    "rqat_inr_rgb8_odd": (33, 47, 3, np.uint8, 1e-4, 200),
+    "nif_rgba8": (40, 56, 4, np.uint8, 1e-3, 100),
+    "hash_grid_rgb8": (64, 96, 3, np.uint8, 1e-4, 200),
+    "coinpp_rgb8_odd": (65, 97, 3, np.uint8, 1e-3, 60),
+    "pham_rgb16_odd": (65, 97, 3, np.uint16, 1e-3, 60),
     "fast_grey8_nine_levels": (769, 4097, 1, np.uint8, 1e-2, 8),
 }
 
@@ -67,6 +77,7 @@ def main() -> None:
         picture = Picture(scene(height, width, channels, dtype), carried, ())
         method = max((method for method in METHODS if name.startswith(f"{method}_")), key=len, default="pyramid")
         options = {"tune": "fastdecode"} if name.startswith("fast_") else {"method": method}
+        options |= {"tune": "meta"} if "_meta_" in name else {}
         result = encode_picture(picture, goal=Goal("lmbda", lmbda), iterations=iterations, threads=1, **options)
         path.write_bytes(result.data)
         np.savez_compressed(HERE / f"{name}.npz", pixels=decode(path))
