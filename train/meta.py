@@ -16,8 +16,8 @@ from PIL import Image
 from torch import Tensor
 
 from ..models import METHODS
-from ..models.base import FOLDER
 from ..models.method import Base, Tensors
+from ..models.shared import FOLDER
 from ..runtime.pixels import write_atomically
 from .encode import Progress
 from .progress import shown

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from ...runtime.profile import Manifest
 from ...runtime.syntax import SIDE_MAX, Signal
-from ..base import adapt, load, rgb_only
 from ..field import HALO, Field
 from ..method import Base, Graph, Method, Paper, Phase, Recipe, Tensors
 from ..parts.modulation import cell_of, init_modulated, modulated
 from ..parts.perceptron import field_graph
+from ..shared import adapt, load, rgb_only
 from ..weights import Rounded
 
 PATCH, LATENTS, LAYERS, WIDTH, OMEGA = 32, 64, 5, 96, 30.0

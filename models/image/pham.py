@@ -16,12 +16,12 @@ from torch.nn import functional as F
 
 from ...runtime.profile import Manifest
 from ...runtime.syntax import SIDE_MAX, Signal
-from ..base import load, rgb_only
 from ..field import HALO, Field
 from ..method import Base, Graph, Method, Paper, Phase, Recipe, Tensors
 from ..parts.modulation import init_modulated, interpolated, modulated
 from ..parts.perceptron import field_graph
 from ..rates import laplace_bits
+from ..shared import load, rgb_only
 from ..weights import Rounded
 
 CELL, LATENTS, LAYERS, WIDTH, OMEGA = 16, 32, 3, 64, 30.0

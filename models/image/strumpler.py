@@ -12,10 +12,10 @@ from torch import Tensor
 
 from ...runtime.profile import Manifest
 from ...runtime.syntax import Signal
-from ..base import adapt, load, rgb_only
 from ..field import Field
 from ..method import Base, Graph, Method, Paper, Phase, Recipe, Tensors
 from ..parts.perceptron import Frequencies, Perceptron, field_graph, perceptron_field, widest
+from ..shared import adapt, load, rgb_only
 from ..weights import Symmetric, l1
 
 OMEGA, INNER = 30.0, 3  # steps of the inner loop
