@@ -54,6 +54,7 @@ class ContextModel:
         return max([*map(_largest_sum, self.inter), *(network.largest_sum() for network in self.networks)])
 
 
+@np.errstate(all="ignore")  # the sums are exact; BLAS may raise flags for what it reads beside a matrix and ignores
 def code_grids(
     coder: Coder,
     model: ContextModel,
