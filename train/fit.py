@@ -124,11 +124,12 @@ class Fit:
     def _sampled_distortion(self, tensors: Tensors, latents: Tensor) -> Tensor:
         """The recipe's distortion, of every stride-th row and column where the architecture has it so."""
         stride = self.architecture.stride
-        first = (0, 0)
+        row = column = 0
         if stride > 1:
-            first = tuple(torch.randint(stride, (2,), generator=self.noise, device=self.target.device).tolist())
-        image = through_clamp(self.architecture.render(tensors, latents, first, stride))
-        return self.recipe.distortion(image, self.target[:, first[0] :: stride, first[1] :: stride])
+            row, column = torch.randint(stride, (2,), generator=self.noise, device=self.target.device).tolist()
+            row, column = row % self.target.shape[1], column % self.target.shape[2]  # a strip has fewer rows than that
+        image = through_clamp(self.architecture.render(tensors, latents, (row, column), stride))
+        return self.recipe.distortion(image, self.target[:, row::stride, column::stride])
 
     def _relax(self, latents: Tensor, phase: Phase, progress: float) -> Tensor:
         """Latents as the phase relaxes rounding; nothing outside the grids."""
