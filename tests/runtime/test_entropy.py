@@ -3,9 +3,23 @@
 import numpy as np
 import pytest
 
-from inrcodec.runtime.entropy import SYMBOL_MAX, Bits, EntropyModel, Laplace, Zeros, code_laplace, code_model
+from inrcodec.runtime.entropy import (
+    SYMBOL_MAX,
+    Bits,
+    EntropyModel,
+    Laplace,
+    SparseHalf,
+    Static,
+    Stepped,
+    Zeros,
+    code_laplace,
+    code_model,
+)
+from inrcodec.runtime.native import NativeDecoder, library
+from inrcodec.runtime.pure import PureDecoder
 from inrcodec.runtime.range_coder import Decoder, Encoder
 from inrcodec.runtime.tables import FREQUENCIES, PRECISION, SCALE_ZERO, SCALES_PER_OCTAVE
+from inrcodec.runtime.wire import BitstreamError
 
 
 def round_trip(model: EntropyModel, symbols: np.ndarray) -> int:
@@ -47,6 +61,46 @@ def test_centres_of_all_fractions():
     encoder = Encoder()
     code_laplace(encoder, scale, centre, given)
     np.testing.assert_array_equal(code_laplace(Decoder(encoder.finish()), scale, centre), given)
+
+
+@pytest.mark.parametrize("decoder", [Decoder, PureDecoder, *([NativeDecoder] if library() else [])])
+@pytest.mark.parametrize("counts", [((5, 0, 90, 5),), ((1,) * 63, tuple(range(63)))])
+def test_static_histograms(counts, decoder):
+    """Parts of equal length, each by its own histogram, whose symbols begin at -(n // 2); one never seen among them."""
+    length, first = len(counts[0]), -(len(counts[0]) // 2)
+    rng = np.random.default_rng(0)
+    parts = [rng.choice(length, 4000, p=np.array(row) / sum(row)) + first for row in counts]
+    entropy = sum(-np.log2(np.array(row)[part - first] / sum(row)).sum() for row, part in zip(counts, parts))
+    parts[-1][-1] = first + (1 if length == 4 else 0)  # of frequency 0
+    symbols, encoder, model = np.concatenate(parts), Encoder(), Static(counts)
+    model.code(encoder, len(symbols), symbols)
+    data = encoder.finish()
+    np.testing.assert_array_equal(model.code(decoder(data), len(symbols)), symbols)
+    assert 8 * len(data) < 1.01 * entropy + 24 + 60
+
+
+def test_static_histograms_want_equal_parts():
+    with pytest.raises(BitstreamError, match="wanted histograms of equal parts of 5 symbols, the profile has 2"):
+        Static(((1, 1), (1, 1))).code(Decoder(b""), 5)
+
+
+def test_steps_of_any_size():
+    step = np.float16(0.0123)
+    model = Stepped(40, int(step.view(np.uint16)))
+    symbols = np.rint(np.random.default_rng(0).laplace(0, 1, 500)).astype(np.int64)
+    assert round_trip(model, symbols) < 500 * 2.8
+    np.testing.assert_array_equal(model.values(symbols, 7), symbols.astype(np.float32) * np.float32(step))
+    with pytest.raises(BitstreamError, match="wanted finite weights"):
+        Stepped(40, int(np.float16(np.inf).view(np.uint16))).values(symbols, 0)
+
+
+def test_sparse_halves_pay_for_where_they_are():
+    values = np.zeros(2000, np.float16)
+    values[::20] = np.random.default_rng(0).normal(size=100)
+    symbols = values.view(np.uint16).astype(np.int64)
+    positions = 2000 * -(0.05 * np.log2(0.05) + 0.95 * np.log2(0.95))
+    assert min(round_trip(SparseHalf(scale), symbols) for scale in range(64)) < 1.02 * (16 * 100 + positions) + 60
+    np.testing.assert_array_equal(SparseHalf(0).values(symbols, 0), values.astype(np.float32))
 
 
 def test_zeros_and_bits():
