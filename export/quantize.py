@@ -16,6 +16,7 @@ from ..runtime.context import ContextModel
 from ..runtime.entropy import (
     SCALE_INDICES,
     SYMBOL_MAX,
+    Counts,
     EntropyModel,
     Half,
     Laplace,
@@ -136,20 +137,23 @@ def quantize_networks(
         names = [tensor for tensor, _ in members]
         decoding = rate if name in CONTEXT_BITS else distortion
 
-        def cost(group: Group, decoding: Cost = decoding, others: Tensors = decoded) -> float:
-            return decoding({**others, **quantized(group, tensors)}) + bit_price * bits_of(group, manifest)
+        def cost(group: Group, decoding: Cost = decoding, others: Tensors = decoded, kind: str = name) -> float:
+            bits = bits_of(group, manifest.counts.get(kind, ()))
+            return decoding({**others, **quantized(group, tensors)}) + bit_price * bits
 
-        options = [CODINGS[coding[name]](tensors, names)] if name in coding else []
-        if best or not options:
+        if name in coding:
+            groups[name] = CODINGS[coding[name]](tensors, names)
+        if best or name not in coding:
             exponents = range(CONTEXT_BITS.get(name, FINEST), COARSEST - 1, -1)
-            options.append(cheapest((group_of(tensors, names, exponent) for exponent in exponents), cost))
-        groups[name] = min(options, key=cost) if len(options) > 1 else options[0]
+            loss, searched = cheapest((group_of(tensors, names, exponent) for exponent in exponents), cost)
+            if name not in coding or loss < cost(groups[name]):
+                groups[name] = searched
         decoded |= quantized(groups[name], tensors)
     return groups, decoded
 
 
-def cheapest(groups: Iterable[Group], cost: Callable[[Group], float]) -> Group:
-    """Of ever coarser groups: the best before PATIENCE in a row that cost more."""
+def cheapest(groups: Iterable[Group], cost: Callable[[Group], float]) -> tuple[float, Group]:
+    """Of ever coarser groups the best before PATIENCE in a row that cost more, after its cost."""
     best: tuple[float, Group] | None = None
     rising = 0
     for group in groups:
@@ -159,16 +163,13 @@ def cheapest(groups: Iterable[Group], cost: Callable[[Group], float]) -> Group:
         elif (rising := rising + 1) == PATIENCE:
             break
     assert best is not None
-    return best[1]
+    return best
 
 
-def bits_of(group: Group, manifest: Manifest) -> float:
-    """Of the records and the symbols."""
-    (name,) = {kind for tensor, _, kind in manifest.tensors if tensor in group.symbols}
+def bits_of(group: Group, counts: Counts) -> float:
+    """Of the records and the symbols; `counts` as in `entropy.code_model`."""
     meter = Meter()
-    code_group(
-        meter, {tensor: symbols.shape for tensor, symbols in group.symbols.items()}, group, manifest.counts.get(name, ())
-    )
+    code_group(meter, {name: symbols.shape for name, symbols in group.symbols.items()}, group, counts)
     return meter.bits
 
 

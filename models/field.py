@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..runtime.profile import Manifest
 from ..runtime.syntax import Signal
-from .method import Inr, Tensors
+from .method import Graph, Inr, Tensors
 
 HALO = 0  # a pixel depends on its own position alone
 STEP_PIXELS = 1 << 14  # that a step of a fit sees at most
@@ -57,3 +57,15 @@ class Field:
 
     def latents(self, grids: list[Tensor]) -> Tensor:
         return torch.zeros(0)
+
+
+def field_graph(manifest: Manifest, image: Callable[[Tensors], Tensor], most: int = 8) -> Graph:
+    """The decoder graph of a field: positions and tensors to (1, channels, h, w)."""
+    names = dict.fromkeys(name for name, _ in manifest.sizes)
+    sizes = {"channels": 3, **{name: most - i for i, name in enumerate(names)}}
+    inputs = {"rows": torch.arange(24.0), "columns": torch.arange(40.0), "size": torch.tensor([24.0, 40.0])}
+    dynamic: dict[str, dict[int, str]] = {"rows": {0: "height"}, "columns": {0: "width"}}
+    for name, dimensions, _ in manifest.tensors:
+        inputs[name] = torch.zeros(manifest.shape(dimensions, sizes))
+        dynamic[name] = {i: d for i, d in enumerate(dimensions) if isinstance(d, str)}
+    return Graph(manifest.name, lambda tensors: image(tensors)[None], inputs, dynamic, "image")

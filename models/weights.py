@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .method import Tensors
+from .method import Phase, Recipe, Tensors
 from .quantizers import round_ste
 from .rates import self_gaussian_bits
 
@@ -124,6 +124,14 @@ def stepped(tensors: Tensors, progress: float) -> Tensors:
 def stepped_bits(tensors: Tensors) -> Tensor:
     """Under Gaussians fitted to each tensor's symbols: no parameters (Damodaran et al. 2023)."""
     return torch.stack([self_gaussian_bits(w / learned_step(tensors, name)) for name, w in networks(tensors).items()]).sum()
+
+
+def steps_learned(fit: tuple[float, float], qat: tuple[float, float], share: float) -> Recipe:
+    """Adam at the rates of `fit` and then, for a `share` of the iterations, at those of `qat` with learned steps, whose rate
+    is part of the loss."""
+    plain = Phase("fit", 1 - share, fit, hard=True)
+    quantized = Phase("qat", share, qat, hard=True, enter=with_steps, weights=stepped, bits=stepped_bits)
+    return Recipe((plain, quantized), optimizer="adam")
 
 
 def with_gates(tensors: Tensors, generator: torch.Generator) -> Tensors:

@@ -38,7 +38,7 @@ Entry = tuple[str, tuple[Dimension, ...], str]  # of `Manifest.tensors`
 KEY = "inrcodec"  # of the manifest among the metadata
 OPTIMIZATION = "ORT_ENABLE_EXTENDED"  # ONNX Runtime's level: for few channels faster than all of them
 LEVELS_MAX, HALO_MAX = 16, 64
-COUNT_MAX = 2**24  # of a histogram's
+COUNT_MAX, HISTOGRAMS_MAX = 2**24, 1024  # of a histogram, and of a group
 ARENA_MAX = 256 << 20  # bytes that a graph which is not ours may take
 GRAPHS_MAX, GRAPH_MAX = 8, 2**20  # graphs of a profile, bytes of one
 
@@ -101,12 +101,9 @@ def _counts(rows: object) -> Counts:
     """Raises ValueError or TypeError for what are no histograms of one length."""
     counts = tuple(tuple(int(count) for count in row) for row in rows)  # pyright: ignore[reportGeneralTypeIssues]
     lengths = {len(row) for row in counts}
-    if (
-        len(lengths) != 1
-        or not 0 < max(lengths) <= ESCAPE
-        or not all(0 <= count < COUNT_MAX for row in counts for count in row)
-    ):
-        raise ValueError(f"wanted histograms of 1 to {ESCAPE} counts below {COUNT_MAX}")
+    bounded = len(counts) <= HISTOGRAMS_MAX and all(0 <= count < COUNT_MAX for row in counts for count in row)
+    if len(lengths) != 1 or not 0 < max(lengths) <= ESCAPE or not bounded:
+        raise ValueError(f"wanted up to {HISTOGRAMS_MAX} histograms of 1 to {ESCAPE} counts below {COUNT_MAX}")
     return counts
 
 

@@ -6,7 +6,7 @@ A symbol is coded in two steps: whether it is its row's likeliest, which most ar
 """
 
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -79,7 +79,7 @@ class Table:
         return (self.frequencies - 1).astype(np.float32)
 
 
-@cache
+@lru_cache(maxsize=16)
 def histogram(counts: tuple[tuple[int, ...], ...]) -> Table:
     """A row for each of `counts`, how often each of n symbols from -(n // 2) on was seen; n at most ESCAPE."""
     frequencies = np.zeros((len(counts), ESCAPE + 1), np.int64)

@@ -110,8 +110,8 @@ def encode_picture(
     budget = Budget(choose_iterations(preset, iterations))
     if seconds is not None:
         budget.deadline = started + positive("--seconds", seconds) * (1 if goal.kind == "lmbda" else MAIN_SHARE)
-    encoding = Encoding(picture, choose_method(method, tune), goal, choose_device(device), seed, watch)
-    encoding.best_coding = choose_coding(coding)
+    chosen = choose_method(method, tune), choose_coding(coding)
+    encoding = Encoding(picture, *chosen, goal, choose_device(device), seed, watch)
     key = fingerprint(picture, method, tune, coding, goal, budget.iterations, seed)
     interrupted = False
     try:
@@ -133,7 +133,16 @@ def encode_picture(
 class Encoding:
     """One picture on its way to a file."""
 
-    def __init__(self, picture: Picture, method: Method, goal: Goal, device: torch.device, seed: int, watch: Watch) -> None:
+    def __init__(
+        self,
+        picture: Picture,
+        method: Method,
+        best_coding: bool,
+        goal: Goal,
+        device: torch.device,
+        seed: int,
+        watch: Watch,
+    ) -> None:
         height, width, channels = picture.pixels.shape
         depth = 8 * picture.pixels.dtype.itemsize
         self.picture, self.method, self.goal, self.watch = picture, method, goal, watch
@@ -141,7 +150,7 @@ class Encoding:
         self.signal = Signal(height, width, COLOURS[channels - 1], depth)
         target = torch.from_numpy(picture.pixels.astype(np.float32) / (2**depth - 1)).permute(2, 0, 1)
         self.target, self.seed = target.contiguous().to(device), seed
-        self.iteration, self.saved, self.best_coding = 0, {}, False
+        self.iteration, self.saved, self.best_coding = 0, {}, best_coding
         self.build(goal.first_bytes(self.signal.pixels))
         self.written: tuple[Exported, Measure, float] | None = None
 

@@ -2,7 +2,7 @@
 
 python -m inrcodec.train.meta NAME --photos DIR [--seed 0] [--steps N]
 
-Ctrl-C keeps a checkpoint beside the base, and the same command goes on from it.
+Every CHECKPOINT_STEPS a checkpoint is left beside the base, and the same command goes on from it.
 """
 
 import argparse

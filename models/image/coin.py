@@ -11,9 +11,9 @@ from torch import Tensor
 
 from ...runtime.profile import Manifest
 from ...runtime.syntax import Signal
-from ..field import Field
+from ..field import Field, field_graph
 from ..method import Graph, Method, Paper, Phase, Recipe
-from ..parts.perceptron import Perceptron, field_graph, perceptron_field
+from ..parts.perceptron import Perceptron, perceptron_field
 
 OMEGA = 30.0
 SIZES = ((5, 20), (5, 30), (10, 28), (10, 40), (13, 49))  # layers with sines, width

@@ -12,10 +12,9 @@ from torch import Tensor
 
 from ...runtime.profile import Manifest
 from ...runtime.syntax import SIDE_MAX, Signal
-from ..field import HALO, Field
+from ..field import HALO, Field, field_graph
 from ..method import Base, Graph, Method, Paper, Phase, Recipe, Tensors
 from ..parts.modulation import cell_of, init_modulated, modulated
-from ..parts.perceptron import field_graph
 from ..shared import adapt, load, rgb_only
 from ..weights import Rounded
 

@@ -7,20 +7,15 @@ entropy models are ours.
 from collections.abc import Iterator
 
 from ...runtime.profile import Manifest
-from ...runtime.syntax import Signal
-from ..field import Field
-from ..method import Graph, Method, Paper, Phase, Recipe
-from ..parts.perceptron import Frequencies, Perceptron, field_graph, perceptron_field, widest
-from ..weights import stepped, stepped_bits, with_steps
+from ..field import field_graph
+from ..method import Graph, Method, Paper, Recipe
+from ..parts.perceptron import Frequencies, Perceptron, widest_field
+from ..weights import steps_learned
 
 NETWORK = Perceptron(("width",) * 4, frequencies=Frequencies(10), own=True)
 MANIFEST = NETWORK.manifest("fourier")
 BITS = 6  # of a weight, a first estimate
-
-
-def build(signal: Signal, nbytes: float) -> Field:
-    sizes = {"width": widest(NETWORK, signal, nbytes, BITS)}
-    return perceptron_field(signal, NETWORK, MANIFEST, sizes, dict.fromkeys(MANIFEST.groups, "learned"))
+build = widest_field(NETWORK, MANIFEST, BITS, "learned")
 
 
 def profiles() -> Iterator[tuple[Manifest, tuple[Graph]]]:
@@ -28,13 +23,7 @@ def profiles() -> Iterator[tuple[Manifest, tuple[Graph]]]:
 
 
 def recipe(lmbda: float) -> Recipe:
-    return Recipe(
-        (
-            Phase("fit", 0.5, (2e-3, 1e-3), hard=True),
-            Phase("qat", 0.5, (1e-3, 1e-5), hard=True, enter=with_steps, weights=stepped, bits=stepped_bits),
-        ),
-        optimizer="adam",
-    )
+    return steps_learned((2e-3, 1e-3), (1e-3, 1e-5), 0.5)
 
 
 def fourier() -> Method:

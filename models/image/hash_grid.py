@@ -12,10 +12,9 @@ from torch import Tensor
 
 from ...runtime.profile import Manifest
 from ...runtime.syntax import Signal
-from ..field import HALO, Field
-from ..method import Graph, Method, Paper, Phase, Recipe, Tensors
-from ..parts.perceptron import field_graph
-from ..weights import stepped, stepped_bits, with_steps
+from ..field import HALO, Field, field_graph
+from ..method import Graph, Method, Paper, Recipe, Tensors
+from ..weights import steps_learned
 
 CELLS = tuple(round(16 * 1.5**level) for level in range(10))  # of each level, along both sides
 DENSE, FEATURES = 3, 2  # levels without collisions, and features of a vertex
@@ -87,13 +86,7 @@ def profiles() -> Iterator[tuple[Manifest, tuple[Graph]]]:
 
 def recipe(lmbda: float) -> Recipe:
     """Adam at 1e-2 as the paper's; the quantized half falls to nothing."""
-    return Recipe(
-        (
-            Phase("fit", 0.4, (1e-2, 5e-3), hard=True),
-            Phase("qat", 0.6, (5e-3, 1e-4), hard=True, enter=with_steps, weights=stepped, bits=stepped_bits),
-        ),
-        optimizer="adam",
-    )
+    return steps_learned((1e-2, 5e-3), (5e-3, 1e-4), 0.6)
 
 
 def hash_grid() -> Method:

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from ...runtime.profile import Manifest
 from ...runtime.syntax import Signal
-from ..field import Field
+from ..field import Field, field_graph
 from ..method import Graph, Method, Paper, Phase, Recipe, Tensors
-from ..parts.perceptron import Perceptron, field_graph, square, widest
+from ..parts.perceptron import Perceptron, square, widest
 from ..weights import gated, gated_bits, with_gates
 
 NETWORK = Perceptron(("width",) * 10, square, omega=30.0, offset=0.0)

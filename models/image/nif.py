@@ -15,10 +15,10 @@ from torch import Tensor
 
 from ...runtime.profile import Manifest
 from ...runtime.syntax import Signal
-from ..field import HALO, Field
+from ..field import HALO, Field, field_graph
 from ..losses import log_cosh_ssim
 from ..method import Graph, Method, Paper, Phase, Recipe, Tensors
-from ..parts.perceptron import Frequencies, Perceptron, field_graph
+from ..parts.perceptron import Frequencies, Perceptron
 from ..weights import Symmetric, perturbed
 
 MAIN = Perceptron(("first", "second", "third", "fourth"), frequencies=Frequencies(16, 1.4), omega=30.0, own=True)

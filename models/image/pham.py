@@ -16,10 +16,9 @@ from torch.nn import functional as F
 
 from ...runtime.profile import Manifest
 from ...runtime.syntax import SIDE_MAX, Signal
-from ..field import HALO, Field
+from ..field import HALO, Field, field_graph
 from ..method import Base, Graph, Method, Paper, Phase, Recipe, Tensors
 from ..parts.modulation import init_modulated, interpolated, modulated
-from ..parts.perceptron import field_graph
 from ..rates import laplace_bits
 from ..shared import load, rgb_only
 from ..weights import Rounded

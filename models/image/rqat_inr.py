@@ -8,21 +8,16 @@ paper's penalty on what quantization adds to the loss is part of the loss here: 
 from collections.abc import Iterator
 
 from ...runtime.profile import Manifest
-from ...runtime.syntax import Signal
-from ..field import Field
-from ..method import Graph, Method, Paper, Phase, Recipe
-from ..parts.perceptron import Perceptron, field_graph, perceptron_field, widest
-from ..weights import stepped, stepped_bits, with_steps
+from ..field import field_graph
+from ..method import Graph, Method, Paper, Recipe
+from ..parts.perceptron import Perceptron, widest_field
+from ..weights import steps_learned
 from .coin import axes
 
 NETWORK = Perceptron(("width",) * 6, axes, omega=30.0, offset=0.5, own=True)
 MANIFEST = NETWORK.manifest("rqat_inr")
 BITS = 6  # of a weight, a first estimate
-
-
-def build(signal: Signal, nbytes: float) -> Field:
-    sizes = {"width": widest(NETWORK, signal, nbytes, BITS)}
-    return perceptron_field(signal, NETWORK, MANIFEST, sizes, dict.fromkeys(MANIFEST.groups, "learned"))
+build = widest_field(NETWORK, MANIFEST, BITS, "learned")
 
 
 def profiles() -> Iterator[tuple[Manifest, tuple[Graph]]]:
@@ -30,13 +25,7 @@ def profiles() -> Iterator[tuple[Manifest, tuple[Graph]]]:
 
 
 def recipe(lmbda: float) -> Recipe:
-    return Recipe(
-        (
-            Phase("fit", 0.5, (1e-3, 5e-4), hard=True),
-            Phase("qat", 0.5, (5e-4, 1e-5), hard=True, enter=with_steps, weights=stepped, bits=stepped_bits),
-        ),
-        optimizer="adam",
-    )
+    return steps_learned((1e-3, 5e-4), (5e-4, 1e-5), 0.5)
 
 
 def rqat_inr() -> Method:

@@ -7,18 +7,14 @@ weights are ours, since the paper codes nothing.
 from collections.abc import Iterator
 
 from ...runtime.profile import Manifest
-from ...runtime.syntax import Signal
-from ..field import Field
+from ..field import field_graph
 from ..method import Graph, Method, Paper, Phase, Recipe
-from ..parts.perceptron import Perceptron, field_graph, perceptron_field, widest
+from ..parts.perceptron import Perceptron, widest_field
 
 NETWORK = Perceptron(("width",) * 4, omega=30.0)
 MANIFEST = NETWORK.manifest("siren")
 BITS = 8  # of a weight, a first estimate
-
-
-def build(signal: Signal, nbytes: float) -> Field:
-    return perceptron_field(signal, NETWORK, MANIFEST, {"width": widest(NETWORK, signal, nbytes, BITS)})
+build = widest_field(NETWORK, MANIFEST, BITS)
 
 
 def profiles() -> Iterator[tuple[Manifest, tuple[Graph]]]:

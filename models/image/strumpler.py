@@ -12,9 +12,9 @@ from torch import Tensor
 
 from ...runtime.profile import Manifest
 from ...runtime.syntax import Signal
-from ..field import Field
+from ..field import Field, field_graph
 from ..method import Base, Graph, Method, Paper, Phase, Recipe, Tensors
-from ..parts.perceptron import Frequencies, Perceptron, field_graph, perceptron_field, widest
+from ..parts.perceptron import Frequencies, Perceptron, widest_field
 from ..shared import adapt, load, rgb_only
 from ..weights import Symmetric, l1
 
@@ -28,11 +28,7 @@ def network(width: int | str) -> Perceptron:
 
 
 BASIC = network("width").manifest("strumpler")
-
-
-def build(signal: Signal, nbytes: float) -> Field:
-    sizes = {"width": widest(network("width"), signal, nbytes, 8)}
-    return perceptron_field(signal, network("width"), BASIC, sizes, dict.fromkeys(BASIC.groups, "8 bits"))
+build = widest_field(network("width"), BASIC, 8, "8 bits")
 
 
 def build_meta(signal: Signal, nbytes: float) -> Field:

@@ -16,7 +16,7 @@ from torch import Tensor
 from ...runtime.profile import Manifest
 from ...runtime.syntax import Signal
 from ..field import HALO, Field
-from ..method import Graph, Tensors
+from ..method import Tensors
 
 Axes = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]  # rows, columns, size -> coordinates along both
 Activation = Callable[[Tensor], Tensor]
@@ -127,18 +127,6 @@ class Perceptron:
         return Manifest(name, sizes, tuple(self.tensors(outputs)), halo=HALO)
 
 
-def field_graph(manifest: Manifest, image: Callable[[Tensors], Tensor], most: int = 8) -> Graph:
-    """The decoder graph of a field: positions and tensors to (1, channels, h, w)."""
-    names = dict.fromkeys(name for name, _ in manifest.sizes)
-    sizes = {"channels": 3, **{name: most - i for i, name in enumerate(names)}}
-    inputs = {"rows": torch.arange(24.0), "columns": torch.arange(40.0), "size": torch.tensor([24.0, 40.0])}
-    dynamic: dict[str, dict[int, str]] = {"rows": {0: "height"}, "columns": {0: "width"}}
-    for name, dimensions, _ in manifest.tensors:
-        inputs[name] = torch.zeros(manifest.shape(dimensions, sizes))
-        dynamic[name] = {i: d for i, d in enumerate(dimensions) if isinstance(d, str)}
-    return Graph(manifest.name, lambda tensors: image(tensors)[None], inputs, dynamic, "image")
-
-
 def perceptron_field(
     signal: Signal,
     network: Perceptron,
@@ -158,3 +146,13 @@ def widest(network: Perceptron, signal: Signal, nbytes: float, bits: float) -> i
     widths = range(4, WIDTH_MAX + 1, 4)
     counts = {width: network.count({"width": width, "channels": signal.channels}) for width in widths}
     return max((width for width in widths if bits / 8 * counts[width] < nbytes), default=4)
+
+
+def widest_field(network: Perceptron, manifest: Manifest, bits: float, coding: str = "") -> Callable[[Signal, float], Field]:
+    """A method's `build`: the widest `network` that weights of about so many bits leave room for."""
+    codings = dict.fromkeys(manifest.groups, coding) if coding else {}
+
+    def build(signal: Signal, nbytes: float) -> Field:
+        return perceptron_field(signal, network, manifest, {"width": widest(network, signal, nbytes, bits)}, codings)
+
+    return build
