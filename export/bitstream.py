@@ -72,7 +72,7 @@ def verify(architecture: Architecture, inr: Inr, segment: Segment, data: bytes) 
             raise ExportError("wanted the latents that were written, the runtime decoded others")
     with torch.no_grad():
         image = architecture.render(inr.tensors, inr.latents).cpu().numpy()
-    wanted = np.moveaxis(quantize(image, header.signal.bit_depth), 0, -1).astype(int)
+    wanted = np.moveaxis(quantize(image, header.signal.bit_depth), 1, -1).astype(int)
     off = np.abs(wanted - decode(data, torch.get_num_threads()).reshape(wanted.shape)).max()
     if off > tolerance(header.signal.bit_depth):
         raise ExportError(f"wanted torch's pixels within one level, the runtime's are off by {off}")

@@ -52,14 +52,14 @@ def runs(profile: Profile, tensors: dict[str, np.ndarray]) -> list[Run]:
     return plan
 
 
-def export_tensors(file: InrFile) -> dict[str, np.ndarray]:
+def export_tensors(file: InrFile, frame: int = 0) -> dict[str, np.ndarray]:
     """float32 by name: network tensors, kernel.k, filter.k (upsampling's rows) and latents.k (1, 1, h, w), finest first; or,
-    without latents, the pixels' positions."""
+    without latents, the positions of a frame's pixels."""
     segment, levels = file.segment(), file.profile.manifest.levels
     tensors, signal = network_tensors(segment), file.header.signal
     if not levels:
         whole = Window((0, signal.height), (0, signal.width))
-        tensors |= positions(signal, whole.shape, whole)
+        tensors |= positions(signal, whole.shape, whole, frame)
     for taken, name in LEARNED.items():
         tensors |= {f"{taken}.{level}": row for level, row in enumerate(tensors.pop(name, ()))}
     for level in range(levels):  # the hyper-latents come first and make no picture
@@ -67,13 +67,13 @@ def export_tensors(file: InrFile) -> dict[str, np.ndarray]:
     return tensors
 
 
-def standalone(file: InrFile) -> bytes:
+def standalone(file: InrFile, frame: int = 0) -> bytes:
     """An ONNX model whose only output, `pixels` (height, width, channels), is the picture in uint8 or uint16.
 
     It needs no inputs. Its tensors are initializers; one of the first run's is an optional input too, of which ONNX Runtime
     warns: were all constant, it would decode while it loads, and keep every intermediate.
     """
-    tensors = export_tensors(file)
+    tensors = export_tensors(file, frame)
     plan = runs(file.profile, tensors)
     model = merged([onnx.load_from_string(graph) for graph in file.profile.graphs], plan)
     inputs = list(model.graph.input)
@@ -135,12 +135,12 @@ def pixel_nodes(graph: onnx.GraphProto, signal: Signal) -> list[onnx.NodeProto]:
     ]
 
 
-def unpacked(file: InrFile) -> dict[str, bytes]:
+def unpacked(file: InrFile, frame: int = 0) -> dict[str, bytes]:
     """File name -> bytes: the graphs, a `.bin` of little-endian float32 per tensor, and, last, `manifest.json`.
 
     The manifest says how to run them; nothing but a JSON reader and ONNX Runtime is needed.
     """
-    tensors = export_tensors(file)
+    tensors = export_tensors(file, frame)
     plan = runs(file.profile, tensors)
     taken = {name for run in plan for name in run.inputs.values()}
     tensors = {name: values for name, values in tensors.items() if name in taken}

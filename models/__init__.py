@@ -14,6 +14,7 @@ from .image.nif import nif
 from .image.pham import pham
 from .image.pyramid import pyramid
 from .image.rqat_inr import rqat_inr
+from .image.sanjeet import sanjeet
 from .image.siren import siren
 from .image.strumpler import strumpler
 from .method import Method
@@ -21,6 +22,6 @@ from .method import Method
 METHODS: dict[str, Callable[..., Method]] = {
     **{"pyramid": pyramid, "cool_chic": cool_chic, "c3": c3, "eqlinr": eqlinr},
     **{"siren": siren, "hash_grid": hash_grid, "fourier": fourier},
-    **{"coinpp": coinpp, "pham": pham},
+    **{"coinpp": coinpp, "pham": pham, "sanjeet": sanjeet},
     **{"coin": coin, "strumpler": strumpler, "l0onie": l0onie, "rqat_inr": rqat_inr, "nif": nif},
 }

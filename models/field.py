@@ -20,8 +20,8 @@ class Field:
     """The architecture for one signal.
 
     `start(target, generator)` makes fresh tensors. `image(tensors)` makes (channels, h, w) of them and of `rows` (h,),
-    `columns` (w,) and `size` (2,), which are among them. `coding` as `method.Architecture`'s. A step of a fit sees every
-    `stride`-th row and column alone: of a large picture it would take seconds otherwise.
+    `columns` (w,), `size` (2,) and `frame` (1,), which are among them. `coding` as `method.Architecture`'s. A step of a fit
+    sees every `stride`-th row and column alone: of a large picture it would take seconds otherwise.
     """
 
     signal: Signal
@@ -33,7 +33,7 @@ class Field:
 
     @property
     def stride(self) -> int:
-        return math.ceil(math.sqrt(self.signal.height * self.signal.width / STEP_PIXELS))
+        return math.ceil(math.sqrt(self.signal.pixels / STEP_PIXELS))
 
     def init(self, target: Tensor, generator: torch.Generator) -> Inr:
         tensors = {name: tensor.to(target.device) for name, tensor in self.start(target, generator).items()}
@@ -47,7 +47,9 @@ class Field:
         ends = zip(first, (height, width))
         rows, columns = (torch.arange(a, b, stride, dtype=torch.float32, device=latents.device) for a, b in ends)
         size = torch.tensor([height, width], dtype=torch.float32, device=latents.device)
-        return self.image({**tensors, "rows": rows, "columns": columns, "size": size})
+        there = {**tensors, "rows": rows, "columns": columns, "size": size}
+        frames = torch.arange(self.signal.frames, dtype=torch.float32, device=latents.device)
+        return torch.stack([self.image({**there, "frame": frame}) for frame in frames.split(1)])
 
     def latent_bits(self, tensors: Tensors, latents: Tensor, mask: Tensor) -> Tensor:
         return torch.zeros((), device=latents.device)
@@ -62,8 +64,10 @@ class Field:
 def field_graph(manifest: Manifest, image: Callable[[Tensors], Tensor], most: int = 8) -> Graph:
     """The decoder graph of a field: positions and tensors to (1, channels, h, w)."""
     names = dict.fromkeys(name for name, _ in manifest.sizes)
-    sizes = {"channels": 3, **{name: most - i for i, name in enumerate(names)}}
+    sizes = {"channels": 3, "frames": 5, **{name: most - i for i, name in enumerate(names)}}
     inputs = {"rows": torch.arange(24.0), "columns": torch.arange(40.0), "size": torch.tensor([24.0, 40.0])}
+    if any("frames" in dimensions for _, dimensions, _ in manifest.tensors):
+        inputs["frame"] = torch.ones(1)
     dynamic: dict[str, dict[int, str]] = {"rows": {0: "height"}, "columns": {0: "width"}}
     for name, dimensions, _ in manifest.tensors:
         inputs[name] = torch.zeros(manifest.shape(dimensions, sizes))

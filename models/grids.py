@@ -71,13 +71,13 @@ class Grids:
 
     def number(self, size: Dimension) -> int:
         """What a size is."""
-        return self.manifest.shape((size,), {"channels": self.signal.channels, **self.sizes})[0]
+        return self.manifest.shape((size,), {**self.signal.sizes, **self.sizes})[0]
 
     def init(self, target: Tensor, generator: torch.Generator) -> Inr:
         design = self.design
         tensors = design.context.start(design.levels, self.number, generator)
         tensors |= design.synthesis.start(self.number, generator) | design.upsampling.start()
-        tensors["synthesis.pixel.bias"] += target.mean((1, 2)).to("cpu")
+        tensors["synthesis.pixel.bias"] += target.mean((0, 2, 3)).to("cpu")
         tensors = {name: tensor.to(target.device) for name, tensor in tensors.items()}
         return Inr(tensors, torch.zeros(self.canvas.size, device=target.device))
 
@@ -86,7 +86,7 @@ class Grids:
 
     def render(self, tensors: Tensors, latents: Tensor, first: tuple[int, int] = (0, 0), stride: int = 1) -> Tensor:
         grids = self.canvas.split(latents)[: self.design.levels]
-        return self.design.synthesis.image(self.design.upsampling.features(grids, tensors), tensors)
+        return self.design.synthesis.image(self.design.upsampling.features(grids, tensors), tensors)[None]
 
     def latent_bits(self, tensors: Tensors, latents: Tensor, mask: Tensor) -> Tensor:
         return latent_bits(latents, self.canvas, self.design.levels, mask, tensors, self.design.context.order)

@@ -1,4 +1,4 @@
-"""Distortions that papers train with; all of (channels, height, width) in [0, 1]."""
+"""Distortions that papers train with; all of (..., channels, height, width) in [0, 1]."""
 
 import torch
 from torch import Tensor
@@ -13,7 +13,7 @@ def ssim(a: Tensor, b: Tensor) -> Tensor:
     offset = torch.arange(WINDOW, device=a.device) - WINDOW // 2
     window = torch.exp(-(offset**2) / (2 * SIGMA**2))
     window = window / window.sum()
-    maps = torch.stack([a, b, a * a, b * b, a * b]).flatten(0, 1)[:, None]
+    maps = torch.stack([a, b, a * a, b * b, a * b]).flatten(0, -3)[:, None]
     padded = F.pad(maps, (WINDOW // 2,) * 4, mode="replicate")
     blurred = F.conv2d(F.conv2d(padded, window.view(1, 1, 1, -1)), window.view(1, 1, -1, 1))
     mu_a, mu_b, aa, bb, ab = blurred.view(5, *a.shape)

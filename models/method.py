@@ -79,7 +79,7 @@ class Architecture(Protocol):
         ...
 
     def init(self, target: Tensor, generator: torch.Generator) -> Inr:
-        """A start for `target` (channels, height, width) in [0, 1]."""
+        """A start for `target` (frames, channels, height, width) in [0, 1]."""
         ...
 
     def mask(self, device: torch.device) -> Tensor:
@@ -92,7 +92,7 @@ class Architecture(Protocol):
         ...
 
     def render(self, tensors: Tensors, latents: Tensor, first: tuple[int, int] = (0, 0), stride: int = 1) -> Tensor:
-        """(channels, height, width), near [0, 1] but not clipped; or of it every `stride`-th row and column from `first`."""
+        """(frames, channels, height, width), near [0, 1] but not clipped; of every `stride`-th row and column."""
         ...
 
     def latent_bits(self, tensors: Tensors, latents: Tensor, mask: Tensor) -> Tensor:
@@ -143,7 +143,7 @@ class Recipe:
     growth: float = 1.0  # of that, from a grid to the next coarser one
     eps: float = 0.3  # of the latents' Adam, in bits a step
     optimizer: str = "soap"  # of the networks: soap or adam
-    distortion: Callable[[Tensor, Tensor], Tensor] = mse_loss  # of (channels, height, width); a fit's figures are MSE ever
+    distortion: Callable[[Tensor, Tensor], Tensor] = mse_loss  # of (n, channels, height, width); a fit's figures are MSE ever
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ class Method:
     """`build(signal, nbytes)` gives the architecture for a file of about so many bytes; `recipe(lmbda)` is how to fit it.
 
     `profiles()`: its decoders. `tunes`: what the function that makes this takes as `tune`, besides none.
-    `bases`: what `train.meta` learns for it.
+    `bases`: what `train.meta` learns for it. `sets`: takes several pictures of one size as one signal.
     """
 
     name: str
@@ -170,3 +170,4 @@ class Method:
     profiles: Callable[[], Iterable[tuple[Manifest, tuple[Graph, ...]]]]
     tunes: tuple[str, ...] = ()
     bases: tuple[Base, ...] = ()
+    sets: bool = False

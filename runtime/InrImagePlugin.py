@@ -30,7 +30,7 @@ def register_inr_opener(encode: Encode) -> None:
     from PIL import Image, ImageFile
 
     class InrImageFile(ImageFile.ImageFile):
-        """Decoded on load; the size is known from the header."""
+        """Decoded on load; the size is known from the header. A set's pictures are its frames."""
 
         format, format_description = FORMAT, "inrcodec picture"
 
@@ -44,11 +44,19 @@ def register_inr_opener(encode: Encode) -> None:
             self._mode = {1: "I;16" if signal.bit_depth == 16 else "L", 2: "LA", 3: "RGB", 4: "RGBA"}[signal.channels]
             names = {"icc": "icc_profile", "exif": "exif", "xmp": "xmp"}
             self.info |= {names[k]: v for k, v in vars(self._file.metadata).items() if v}
-            self.tile = []
+            self.tile, self._frame = [], 0
+            self.n_frames, self.is_animated = len(self._file), len(self._file) > 1
+
+        def seek(self, frame: int) -> None:
+            if self._seek_check(frame):
+                self._frame, self._im = frame, None
+
+        def tell(self) -> int:
+            return self._frame
 
         def load(self) -> Any:
             if self._im is None:
-                pixels = self._file[0]
+                pixels = self._file[self._frame]
                 if pixels.dtype != "uint8" and self._mode != "I;16":  # Pillow has no deeper colour
                     pixels = (pixels >> 8).astype("uint8")
                 self._im = Image.fromarray(pixels).im

@@ -27,8 +27,9 @@ THREADS_MAX, RUNS_MAX = 1024, 10**6
 def add_commands(commands: Any) -> None:
     decode = add(commands, "decode", decode_command, "decode a file to a picture")
     decode.add_argument("input", metavar="IN.inr")
-    decode.add_argument("output", metavar="OUT", help=".png .jpg .webp .avif .tif .ppm .npy, by its ending")
-    decode.add_argument("--frame", type=whole(2**31), default=0, metavar="K", help="of a file with several (default 0)")
+    kinds = ".png .jpg .webp .avif .tif .ppm .npy, by its ending; of a set a folder"
+    decode.add_argument("output", metavar="OUT", help=kinds)
+    decode.add_argument("--frame", type=whole(2**31), metavar="K", help="only this one of a set, the first being 0")
     decode.add_argument("--region", type=region, metavar="X,Y,W,H", help="only this part, in pixels of the whole picture")
     scales = decode.add_mutually_exclusive_group()
     scales.add_argument("--scale", type=scale, default=1, metavar="1/2", help="1, 1/2, 1/4 or 1/8 of its size (default 1)")
@@ -110,9 +111,23 @@ def decode_command(options: argparse.Namespace) -> None:
     file = open_inr(options.input, options.threads, **allowed)
     if file.partial:
         print(f"{options.input} is not a whole file: what it lacks is guessed", file=sys.stderr)
-    if options.frame >= len(file):
-        raise ValueError(f"--frame: wanted one below {len(file)}, got {options.frame}")
-    write_image(options.output, file.read(options.frame, options.region, options.size or options.scale), file.metadata)
+    check_frame(file, options.frame or 0)
+    frames = range(len(file)) if options.frame is None else [options.frame]
+    pictures = (file.read(k, options.region, options.size or options.scale) for k in frames)
+    output = Path(options.output)
+    if len(frames) == 1:
+        write_image(output, next(pictures), file.metadata)
+        return
+    if output.suffix and not output.is_dir():
+        raise ValueError(f"wanted a folder for {len(frames)} pictures, or --frame K for one of them, got {output}")
+    output.mkdir(exist_ok=True)
+    for k, picture in zip(frames, pictures):
+        write_image(output / f"{k:03}.png", picture, file.metadata)
+
+
+def check_frame(file: InrFile, frame: int) -> None:
+    if frame >= len(file):
+        raise ValueError(f"--frame: wanted one below {len(file)}, got {frame}")
 
 
 def info_command(options: argparse.Namespace) -> None:
@@ -124,7 +139,9 @@ def info_command(options: argparse.Namespace) -> None:
     sections = ", ".join(f"{name} {size}" for name, size in facts["sections"].items() if size)
     macs = ", ".join(f"{stage} {value:.0f}" for stage, value in facts["macs_per_pixel_by_stage"].items())
     chosen = ", ".join(f"{name} {value}" for name, value in facts["sizes"].items())
-    print(f"{options.input}: {facts['width']}x{facts['height']} {facts['colour']}, {facts['bit_depth']} bits a sample")
+    several = f"{facts['frames']} pictures of " if facts["frames"] > 1 else ""
+    kind = f"{facts['colour']}, {facts['bit_depth']} bits a sample"
+    print(f"{options.input}: {several}{facts['width']}x{facts['height']} {kind}")
     print(f"  {facts['bytes']} bytes, {facts['bpp']:.4f} bpp, checksum {facts['checksum']} (good)")
     print(f"  sections in bytes: {sections}")
     print(f"  method {facts['method']}, profile {facts['profile']}: {chosen}; {facts['parameters']} parameters")
@@ -205,9 +222,10 @@ def _timed_decode(data: bytes, threads: int) -> list[float]:
     marks.append(time.perf_counter())
     segment = file.segment()
     marks.append(time.perf_counter())
-    synthesis = Synthesis(file.header, file.profile, segment, threads)
-    parts = list(synthesis.parts(synthesis.whole))
+    frames = [Synthesis(file.header, file.profile, segment, threads, frame=k) for k in range(len(file))]
+    parts = [list(synthesis.parts(synthesis.whole)) for synthesis in frames]
     marks.append(time.perf_counter())
-    assemble(file.header.signal, synthesis.whole, parts)
+    for synthesis, windows in zip(frames, parts):
+        assemble(file.header.signal, synthesis.whole, windows)
     marks.append(time.perf_counter())
     return [1e3 * (b - a) for a, b in pairwise(marks)]

@@ -36,13 +36,19 @@ def decode(
     scale: float = 1,
     allow_partial: bool = False,
 ) -> np.ndarray:
-    """The picture in a file or in bytes: (height, width) or (height, width, channels), uint8 or uint16.
+    """The picture in a file or in bytes: (height, width) or (height, width, channels), uint8 or uint16; of several frames
+    all, (frames, height, width[, channels]).
 
     `threads` 0 takes all cores; `region` and `scale` as `InrFile.read`'s. Raises BitstreamError for damaged data, for more
     than `pixels_max` pixels, for a file that brings its own decoder graph unless `trust_graph`, and for one that is cut
     unless `allow_partial`.
     """
-    return InrFile(source, threads, pixels_max, trust_graph, allow_partial).read(0, region, scale)
+    file = InrFile(source, threads, pixels_max, trust_graph, allow_partial)
+    if len(file) == 1:
+        return file.read(0, region, scale)
+    if file.header.signal.pixels > pixels_max:
+        raise BitstreamError(f"wanted at most {pixels_max} pixels at once, got {len(file)} frames: open() gives them singly")
+    return np.stack([file.read(k, region, scale) for k in range(len(file))])
 
 
 def metadata(header: Header) -> Metadata:
@@ -96,6 +102,7 @@ class InrFile:
             self.header, self.payload = read_file(self.data, pixels_max, checked=False)
             self.partial = True
         self.profile = find_profile(self.header, trust_graph)
+        self._kept: Segment | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -108,8 +115,12 @@ class InrFile:
         return metadata(self.header)
 
     def segment(self) -> Segment:
-        """The decoded symbols: network tensors and latents. Raises BitstreamError."""
-        return read_segment(self.profile.manifest, self.header.signal, self.payload, self.partial)
+        """The decoded symbols: network tensors and latents; kept where several frames share them. Raises BitstreamError."""
+        if self._kept is not None:
+            return self._kept
+        segment = read_segment(self.profile.manifest, self.header.signal, self.payload, self.partial)
+        self._kept = segment if len(self) > 1 else None
+        return segment
 
     def __len__(self) -> int:
         return self.header.signal.frames
@@ -126,7 +137,7 @@ class InrFile:
         if not -len(self) <= frame < len(self):
             raise IndexError(f"wanted a frame below {len(self)}, got {frame}")
         self._check(region, scale)
-        synthesis, twice = self._synthesis(scale)
+        synthesis, twice = self._synthesis(scale, frame % len(self))
         window = synthesis.whole
         if region is not None:
             x, y, width, height = region
@@ -137,21 +148,22 @@ class InrFile:
         pixels = assemble(self.header.signal, window, synthesis.parts(window))
         return halved(pixels) if twice == 2 else pixels
 
-    def _synthesis(self, scale: float) -> tuple[Synthesis, int]:
+    def _synthesis(self, scale: float, frame: int) -> tuple[Synthesis, int]:
         """What makes the picture at `scale`, and how many times as large: the graphs of grids do not know how to be far away,
         so that their smaller pictures are made twice as large and halved."""
         signal, parts = self.header.signal, (self.header, self.profile, self.segment(), self.threads)
         if self.profile.manifest.levels:
             octaves = SCALES.index(scale)
             return Synthesis(*parts, octaves=max(0, octaves - 1)), 2 if octaves else 1
-        return Synthesis(*parts, shape=(math.ceil(signal.height * scale), math.ceil(signal.width * scale))), 1
+        shape = math.ceil(signal.height * scale), math.ceil(signal.width * scale)
+        return Synthesis(*parts, shape=shape, frame=frame), 1
 
     def _check(self, region: Region | None, scale: float) -> None:
         """Before anything is decoded."""
         signal, manifest = self.header.signal, self.profile.manifest
         if manifest.levels and scale not in SCALES:
             raise ValueError(f"wanted a scale of 1, 1/2, 1/4 or 1/8: {manifest.name} has latents on a grid; got {scale:g}")
-        if not manifest.levels and not (scale > 0 and signal.pixels * scale**2 <= self.pixels_max):
+        if not manifest.levels and not (scale > 0 and signal.height * signal.width * scale**2 <= self.pixels_max):
             raise ValueError(f"wanted a positive scale and at most {self.pixels_max} pixels, got {scale:g}")
         if region is None:
             return

@@ -31,7 +31,7 @@ STANDARD = {
     **{7: "siren", 8: "coin5", 9: "coin10", 10: "coin13"},
     **{11: "cool_chic", 12: "c3", 13: "eqlinr"},
     **{14: "fourier", 15: "strumpler", 16: "strumpler_meta32", 17: "strumpler_meta64"},
-    **{18: "l0onie", 19: "rqat_inr", 20: "nif", 21: "hash_grid", 22: "coinpp", 23: "pham"},
+    **{18: "l0onie", 19: "rqat_inr", 20: "nif", 21: "hash_grid", 22: "coinpp", 23: "pham", 25: "sanjeet"},
 }
 Dimension = int | str  # a number, or a sum of names of sizes
 Entry = tuple[str, tuple[Dimension, ...], str]  # of `Manifest.tensors`
@@ -48,10 +48,10 @@ class Manifest:
     """How a profile's tensors are sized and coded.
 
     `sizes`: (name, largest value) of the numbers chosen per picture. `tensors`: (name, dimensions, group) in the order of
-    the stream; a dimension is a number or a sum of names such as "neighbours+features" ("channels" is the signal's).
-    Tensors of one group share a step and an entropy model. `levels`, `hyper`: latent and hyper-latent grids, if any;
-    `order`: in which their latents are coded. `halo`: rows that the last graph needs beyond those it makes, if it may be run
-    in bands. `counts`: histograms of groups that may be coded by them.
+    the stream; a dimension is a number or a sum of names such as "neighbours+features" ("channels" and "frames"
+    are the signal's). Tensors of one group share a step and an entropy model. `levels`, `hyper`: latent and hyper-latent
+    grids, if any; `order`: in which their latents are coded. `halo`: rows that the last graph needs beyond those it makes, if
+    it may be run in bands. `counts`: histograms of groups that may be coded by them.
     """
 
     name: str

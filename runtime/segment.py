@@ -49,9 +49,11 @@ def code_segment(
     coder: Coder, manifest: Manifest, signal: Signal, given: Segment | None = None, latents: bool = True
 ) -> Segment:
     """Write `given`, or read a segment: sizes, network tensors by groups, and, if wanted, latents."""
+    if manifest.levels and signal.frames > 1:
+        raise BitstreamError(f"wanted one frame with {manifest.name}, got {signal.frames}")
     sizes = {name: coder.integer(most, given.sizes[name] - 1 if given else None) + 1 for name, most in manifest.sizes}
     shapes = {
-        group: {name: manifest.shape(dimensions, {"channels": signal.channels, **sizes}) for name, dimensions in tensors}
+        group: {name: manifest.shape(dimensions, {**signal.sizes, **sizes}) for name, dimensions in tensors}
         for group, tensors in manifest.groups.items()
     }
     if (n := sum(int(np.prod(shape)) for tensors in shapes.values() for shape in tensors.values())) > WEIGHTS_MAX:

@@ -1,6 +1,6 @@
 """The syntax of an `.inr` file: one function per part, each a reader and a writer at once.
 
-    "INR" version | crc32 | flags | profile | height, width | [graph digest] | [sections] | payload
+    "INR" version | crc32 | flags | profile | height, width | [frames] | [graph digest] | [sections] | payload
 
 The CRC-32 covers everything but itself. The payload is one range-coded stream (see `segment`). A default image spends 14
 bytes before it.
@@ -14,7 +14,8 @@ from .wire import BitstreamError, Reader, Wire, Writer
 MAGIC = b"INR"
 VERSION = 1
 SIDE_MAX = 65_535  # pixels
-PIXELS_MAX = 2**28
+PIXELS_MAX = 2**28  # of a frame
+FRAMES_MAX = 2**24
 SECTION_MAX = 2**20  # bytes
 COLOURS = ("grey", "grey+alpha", "rgb", "rgba")
 DEPTHS = (8, 16)  # bits
@@ -38,6 +39,11 @@ class Signal:
         return COLOURS.index(self.colour) + 1
 
     @property
+    def sizes(self) -> dict[str, int]:
+        """What a manifest's dimensions may be of, besides its own sizes."""
+        return {"channels": self.channels, "frames": self.frames}
+
+    @property
     def pixels(self) -> int:
         """Over all frames."""
         return self.frames * self.height * self.width
@@ -54,20 +60,23 @@ class Header:
 
 
 def code_header(wire: Wire, given: Header | None = None, pixels_max: int = PIXELS_MAX) -> Header:
-    """Flags (colour, depth, sections there), profile, sizes less one, digest, sections."""
+    """Flags (colour, depth, sections there, several frames), profile, sizes less one, frames less two, digest, sections."""
     signal = given.signal if given else Signal(1, 1)
     sections = given.sections if given else {}
-    flags = wire.byte(COLOURS.index(signal.colour) | DEPTHS.index(signal.bit_depth) << 2 | bool(sections) << 3)
-    if flags > 15:
-        raise BitstreamError(f"wanted flags up to 15, got {flags}: a newer version of inrcodec may read this file")
+    kind = COLOURS.index(signal.colour) | DEPTHS.index(signal.bit_depth) << 2
+    flags = wire.byte(kind | bool(sections) << 3 | (signal.frames > 1) << 4)
+    if flags > 31:
+        raise BitstreamError(f"wanted flags up to 31, got {flags}: a newer version of inrcodec may read this file")
     profile = wire.byte(given.profile if given else 0)
     height = wire.varint(signal.height - 1, SIDE_MAX - 1) + 1
     width = wire.varint(signal.width - 1, SIDE_MAX - 1) + 1
     if height * width > pixels_max:
         raise BitstreamError(f"wanted at most {pixels_max} pixels, got {width}x{height}")
+    frames = wire.varint(signal.frames - 2, FRAMES_MAX - 2) + 2 if flags >> 4 else 1
     digest = wire.fixed(given.digest if given else b"", DIGEST) if profile == NAMED_BY_DIGEST else b""
-    sections = code_sections(wire, sections) if flags >> 3 else {}
-    return Header(Signal(height, width, COLOURS[flags & 3], DEPTHS[flags >> 2 & 1]), profile, digest, sections)
+    sections = code_sections(wire, sections) if flags >> 3 & 1 else {}
+    signal = Signal(height, width, COLOURS[flags & 3], DEPTHS[flags >> 2 & 1], frames)
+    return Header(signal, profile, digest, sections)
 
 
 def code_sections(wire: Wire, given: dict[str, bytes]) -> dict[str, bytes]:

@@ -5,7 +5,8 @@ an image of the finest stack. Both look only a few samples around, so that a win
 grids: large pictures are made in tiles, the finest step in bands that stay in cache, a region alone where it is wanted.
 
 Graphs without latents are functions of a pixel's position, and make a picture of any size: they take `rows` (h,) and
-`columns` (w,), positions in pixels of the picture as it was encoded, and `size` (2,), its height and width.
+`columns` (w,), positions in pixels of the picture as it was encoded, and `size` (2,), its height and width; of several
+frames also `frame` (1,), which one.
 """
 
 from collections.abc import Iterable, Iterator
@@ -78,7 +79,7 @@ class Synthesis:
     """A segment's graphs, ready to make samples of any window of the picture, or of one 2**`octaves` times smaller.
 
     A smaller picture is a preview: each finer grid counts by its means, each convolution by its sum. `shape` is that of a
-    picture without latents, any.
+    picture without latents, any; `frame` is one of those that share the segment.
     """
 
     def __init__(
@@ -89,8 +90,9 @@ class Synthesis:
         threads: int = 0,
         octaves: int = 0,
         shape: tuple[int, int] | None = None,
+        frame: int = 0,
     ) -> None:
-        self.signal, self.threads, self.octaves = header.signal, threads, octaves
+        self.signal, self.threads, self.octaves, self.frame = header.signal, threads, octaves, frame
         self.graphs, self.halo = profile.graphs, profile.manifest.halo
         self.tensors = {name: from_afar(t) if octaves else t for name, t in network_tensors(segment).items()}
         levels = profile.manifest.levels
@@ -137,7 +139,7 @@ class Synthesis:
 
     def _chain(self, window: Window) -> np.ndarray:
         """`window` by graphs without latents, one after the other."""
-        tensors = {**positions(self.signal, self.shape, window), **self.tensors}
+        tensors = {**positions(self.signal, self.shape, window, self.frame), **self.tensors}
         for graph in self.graphs:
             tensors["features"] = run(graph, tensors, self.threads)
         return shaped(tensors["features"], (1, self.signal.channels, *window.shape))
@@ -173,13 +175,14 @@ class Synthesis:
         return window.of(doubled, made.origin)
 
 
-def positions(signal: Signal, shape: tuple[int, int], window: Window) -> dict[str, np.ndarray]:
-    """Where the samples of a `window` of a picture of `shape` lie: `rows`, `columns` and `size`."""
+def positions(signal: Signal, shape: tuple[int, int], window: Window, frame: int = 0) -> dict[str, np.ndarray]:
+    """Where the samples of a `window` of a picture of `shape` lie: `frame`, `rows`, `columns` and `size`."""
 
     def along(span: Span, samples: int, pixels: int) -> np.ndarray:
         return ((np.arange(*span) + 0.5) * (pixels / samples) - 0.5).astype(np.float32)
 
     return {
+        "frame": np.array([frame], np.float32),
         "rows": along(window.rows, shape[0], signal.height),
         "columns": along(window.columns, shape[1], signal.width),
         "size": np.array([signal.height, signal.width], np.float32),

@@ -99,6 +99,37 @@ def test_a_goal_that_is_missed_is_said(capsys):
     assert out == "" and err.startswith("inrc encode: wanted bytes 20, reached ") and err.count("\n") == 1
 
 
+def test_sets(capsys):
+    """Of three pictures, in one file: one by one, or into a folder."""
+    for k in range(3):
+        Image.fromarray(np.roll(waves(), 9 * k, axis=1)).save(f"{k}.png")
+    pictures = "0.png", "1.png", "2.png"
+    assert main(["encode", *pictures, "-o", "set.inr", "--method", "coinpp", *QUICK, "--quiet"]) == 0
+    together = decode("set.inr")
+    assert main(["decode", "set.inr", "out"]) == 0 and sorted(os.listdir("out")) == ["000.png", "001.png", "002.png"]
+    assert main(["decode", "set.inr", "one.png", "--frame", "1"]) == 0
+    for path, k in (("out/000.png", 0), ("out/002.png", 2), ("one.png", 1)):
+        np.testing.assert_array_equal(np.asarray(Image.open(path)), together[k])
+    assert printed(capsys, "info", "set.inr").startswith("set.inr: 3 pictures of 32x24 rgb")
+    assert json.loads(printed(capsys, "bench", "set.inr", "--json", "--runs", "1"))["total_ms"] > 0
+    with Image.open("set.inr") as image:
+        image.seek(2)
+        assert image.n_frames == 3 and image.tell() == 2  # pyright: ignore[reportAttributeAccessIssue]
+        np.testing.assert_array_equal(np.asarray(image), together[2])
+    assert main(["export", "set.inr", "-o", "parts", "--standalone", "--frame", "2"]) == 0
+    pixels = onnxruntime.InferenceSession("parts/set.onnx").run(None, {})[0]
+    assert np.abs(np.asarray(pixels).astype(int) - together[2]).max() <= 1
+    capsys.readouterr()
+    for arguments, wanted in [
+        (("decode", "set.inr", "x.png"), "wanted a folder for 3 pictures, or --frame K for one of them, got x.png"),
+        (("decode", "set.inr", "x.png", "--frame", "3"), "--frame: wanted one below 3, got 3"),
+        (("export", "set.inr", "-o", "x", "--frame", "3"), "--frame: wanted one below 3, got 3"),
+        (("encode", *pictures, "x.inr", *QUICK), "method pyramid: wanted one picture, got a set of 3"),
+    ]:
+        assert refused(capsys, *arguments) == (1, f"inrc {arguments[0]}: {wanted}\n")
+    assert refused(capsys, "encode", "0.png") == (2, "inrc encode: wanted a picture and an output, got one name\n")
+
+
 def test_what_is_lost_is_said(capsys):
     Image.fromarray(np.dstack([waves(), np.full((24, 32), 255, np.uint8)])).save("veil.png")
     assert main(["encode", "veil.png", "veil.inr", *QUICK, "--quiet"]) == 0

@@ -77,8 +77,11 @@ def parser() -> argparse.ArgumentParser:
 
 def add_encode(commands: Any) -> None:
     encode = add(commands, "encode", encode_command, "fit a picture and write it")
-    encode.add_argument("input", metavar="IN", help="a picture: PNG, JPEG, WebP, AVIF, TIFF, PPM ...")
-    encode.add_argument("output", metavar="OUT.inr")
+    pictures = "a picture: PNG, JPEG, WebP, AVIF, TIFF, PPM ...; several for methods that take sets"
+    encode.add_argument("input", nargs="+", metavar="IN", help=pictures)
+    encode.add_argument(
+        "-o", "--output", metavar="OUT.inr", help="where it goes: needed for a set, else the last argument may be"
+    )
     encode.add_argument("--method", default="pyramid", help="see `inrc methods` (default pyramid)")
     encode.add_argument("--tune", metavar="FOR", help="fastdecode: half the decoding time, more bytes; meta: a shared start")
     coding = "of weights that a method's paper codes in its own way: so (paper, the default), or as is cheapest (best)"
@@ -100,16 +103,19 @@ def add_encode(commands: Any) -> None:
 
 
 def encode_command(options: argparse.Namespace) -> None:
-    output = check_output(options.output)
+    *inputs, name = [*options.input, options.output] if options.output else options.input
+    if not inputs:
+        raise UsageError("wanted a picture and an output, got one name")
+    output = check_output(name)
     from .encode import encode_picture
     from .goal import Goal
-    from .pictures import read_picture
+    from .pictures import as_set, read_picture
     from .progress import shown
 
     goal = Goal.of(options.lmbda, options.bpp, options.bytes, options.psnr)
-    picture = read_picture(options.input)
+    picture = as_set([read_picture(name) for name in inputs])
     for note in picture.notes:
-        print(f"inrc encode: {options.input}: {note}", file=sys.stderr)
+        print(f"inrc encode: {', '.join(inputs)}: {note}", file=sys.stderr)
     shared = ("method", "tune", "coding", "preset", "iterations", "seconds", "device", "threads", "seed", "resume")
     with shown(options.quiet) as watch:
         checkpoint = output.with_name(output.name + ".resume")

@@ -15,14 +15,14 @@ import torch
 
 from ..export.bitstream import Exported, export
 from ..models import METHODS
-from ..models.method import Method
+from ..models.method import Method, UnsuitedError
 from ..runtime.decoder import decode
 from ..runtime.pixels import PixelError, write_atomically
 from ..runtime.syntax import COLOURS, Signal
 from .fit import CHECKS, Budget, Fit, Measure, run
 from .goal import Goal, moved
 from .memory import keep_freed_memory
-from .pictures import Picture, from_array, read_picture
+from .pictures import Picture, as_set, from_array, read_picture
 
 PRESETS = {"draft": 150, "fast": 800, "medium": 10_000, "slow": 30_000, "placebo": 100_000}  # iterations
 CORRECTIONS = 8  # short refits towards a rate or a PSNR
@@ -77,9 +77,13 @@ Watch = Callable[[Progress], None]
 
 
 def encode(source: Any, lmbda=None, bpp=None, nbytes=None, psnr=None, **options: Any) -> bytes:
-    """The bytes of an .inr file; `source` is a path or an array (H, W[, C]). Other options as `encode_picture`'s."""
-    picture = from_array(source) if isinstance(source, np.ndarray) else read_picture(source)
-    return encode_picture(picture, goal=Goal.of(lmbda, bpp, nbytes, psnr), **options).data
+    """The bytes of an .inr file; `source` is a path, an array (H, W[, C]), or, for methods that take sets, a list of such.
+
+    Other options as `encode_picture`'s.
+    """
+    sources = source if isinstance(source, list | tuple) else [source]
+    pictures = [from_array(each) if isinstance(each, np.ndarray) else read_picture(each) for each in sources]
+    return encode_picture(as_set(pictures), goal=Goal.of(lmbda, bpp, nbytes, psnr), **options).data
 
 
 def encode_picture(
@@ -98,7 +102,7 @@ def encode_picture(
     checkpoint: Path | None = None,
     resume: bool = False,
 ) -> Result:
-    """Fit `method`, perhaps in a variant that it can be tuned to, to the picture and write it.
+    """Fit `method`, perhaps in a variant that it can be tuned to, to the picture, or to a set of them, and write it.
 
     Of weights that the method's paper codes in a way of its own, `coding` "best" takes the cheaper of that and ours.
     `seconds` bounds the whole call and replaces the preset's iterations. Ctrl-C ends the fit, and the best state so far
@@ -143,12 +147,15 @@ class Encoding:
         seed: int,
         watch: Watch,
     ) -> None:
-        height, width, channels = picture.pixels.shape
-        depth = 8 * picture.pixels.dtype.itemsize
+        height, width, channels = picture.pixels.shape[-3:]
+        pixels = picture.pixels.reshape(-1, height, width, channels)
+        depth = 8 * pixels.dtype.itemsize
         self.picture, self.method, self.goal, self.watch = picture, method, goal, watch
-        self.recipe = method.recipe(goal.first_lmbda(height * width))
-        self.signal = Signal(height, width, COLOURS[channels - 1], depth)
-        target = torch.from_numpy(picture.pixels.astype(np.float32) / (2**depth - 1)).permute(2, 0, 1)
+        self.signal = Signal(height, width, COLOURS[channels - 1], depth, len(pixels))
+        if len(pixels) > 1 and not method.sets:
+            raise UnsuitedError(f"method {method.name}: wanted one picture, got a set of {len(pixels)}")
+        self.recipe = method.recipe(goal.first_lmbda(self.signal.pixels))
+        target = torch.from_numpy(pixels.astype(np.float32) / (2**depth - 1)).permute(0, 3, 1, 2)
         self.target, self.seed = target.contiguous().to(device), seed
         self.iteration, self.saved, self.best_coding = 0, {}, best_coding
         self.build(goal.first_bytes(self.signal.pixels))
@@ -224,7 +231,6 @@ class Encoding:
         """Measure, keep the best, steer lambda."""
         measure = self.fit.measure()
         counted = [] if self.fit.phase.bits else [name for name, _, _ in self.architecture.manifest.tensors]
-        counted = [] if self.fit.phase.bits else [name for name, _, _ in self.architecture.manifest.tensors]
         parameters = sum(self.fit.inr.tensors[name].numel() for name in counted)
         nbytes = (measure.bpp * self.signal.pixels + PARAMETER_BITS * parameters) / 8
         if STEERED[0] < done < STEERED[1] and (error := self.goal.error(nbytes, self.signal.pixels, measure.psnr)):
@@ -297,7 +303,7 @@ def measured(data: bytes, pixels: np.ndarray) -> Measure:
     decoded = decode(data, torch.get_num_threads()).reshape(pixels.shape)
     peak = np.iinfo(pixels.dtype).max
     mse = np.mean((decoded.astype(np.float32) - pixels.astype(np.float32)) ** 2, dtype=np.float64) / peak**2
-    return Measure(float(mse), 8 * len(data) / (pixels.shape[0] * pixels.shape[1]))
+    return Measure(float(mse), 8 * len(data) / (pixels.size // pixels.shape[-1]))
 
 
 def choose_method(name: str, tune: str | None = None) -> Method:

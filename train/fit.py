@@ -62,7 +62,7 @@ class Fit:
 
     def __init__(self, architecture: Architecture, target: Tensor, lmbda: float, recipe: Recipe, seed: int) -> None:
         self.architecture, self.target, self.lmbda, self.recipe = architecture, target, lmbda, recipe
-        self.pixels = target.shape[1] * target.shape[2]
+        self.pixels = architecture.signal.pixels
         self.noise = torch.Generator(target.device).manual_seed(seed)
         self.mask, self.phase = architecture.mask(target.device), recipe.phases[0]
         self.pace = paces(architecture, self.mask, recipe.growth)
@@ -127,9 +127,9 @@ class Fit:
         row = column = 0
         if stride > 1:
             row, column = torch.randint(stride, (2,), generator=self.noise, device=self.target.device).tolist()
-            row, column = row % self.target.shape[1], column % self.target.shape[2]  # a strip has fewer rows than that
+            row, column = row % self.target.shape[2], column % self.target.shape[3]  # a strip has fewer rows than that
         image = through_clamp(self.architecture.render(tensors, latents, (row, column), stride))
-        return self.recipe.distortion(image, self.target[:, row::stride, column::stride])
+        return self.recipe.distortion(image, self.target[..., row::stride, column::stride])
 
     def _relax(self, latents: Tensor, phase: Phase, progress: float) -> Tensor:
         """Latents as the phase relaxes rounding; nothing outside the grids."""

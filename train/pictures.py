@@ -6,6 +6,7 @@ Pillow reads, but cuts 16-bit colour to 8 bits without a word: imagecodecs reads
 import re
 import struct
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from ..runtime.pixels import EXIF_PREFIX, Metadata, descriptive_exif
+from ..runtime.syntax import COLOURS
 
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "PPM", "BMP", "GIF")
 SIDE_MAX = 65_535  # pixels
@@ -34,9 +36,9 @@ class PictureError(ValueError):
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture as it will be encoded."""
+    """A picture, or a set of them, as it will be encoded."""
 
-    pixels: np.ndarray  # (H, W, C), uint8 or uint16 (full range); C = 1 grey, 2 grey + alpha, 3 RGB, 4 RGBA
+    pixels: np.ndarray  # ([T,] H, W, C), uint8 or uint16 (full range); C = 1 grey, 2 grey + alpha, 3 RGB, 4 RGBA
     metadata: Metadata
     notes: tuple[str, ...]  # one line for each thing that is not carried
 
@@ -87,6 +89,30 @@ def from_array(array: np.ndarray) -> Picture:
     _bounded(width, height)
     pixels, notes = _without_opaque_alpha(pixels.reshape(height, width, -1))
     return Picture(_native(pixels), Metadata(), notes)
+
+
+def as_set(pictures: Sequence[Picture]) -> Picture:
+    """Several pictures as one, or the only one as it is. Raises `PictureError` unless they are alike."""
+    if not pictures:
+        raise PictureError("wanted a picture, got none")
+    first = pictures[0]
+    if len(pictures) == 1:
+        return first
+    for k, picture in enumerate(pictures):
+        if (picture.pixels.shape, picture.pixels.dtype) != (first.pixels.shape, first.pixels.dtype):
+            raise PictureError(
+                f"a set: wanted pictures of one size and kind, {_kind(first)} as the first, got {_kind(picture)} in place {k}"
+            )
+    alike = all(picture.metadata == first.metadata for picture in pictures)
+    notes = tuple(dict.fromkeys(note for picture in pictures for note in picture.notes))
+    lost = () if alike else ("metadata is not carried: it differs between the pictures of the set",)
+    metadata = first.metadata if alike else Metadata()
+    return Picture(np.stack([picture.pixels for picture in pictures]), metadata, notes + lost)
+
+
+def _kind(picture: Picture) -> str:
+    height, width, channels = picture.pixels.shape
+    return f"{width}x{height} {COLOURS[channels - 1]} of {8 * picture.pixels.itemsize} bits"
 
 
 def _file(path: Path) -> bytes:

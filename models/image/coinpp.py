@@ -1,5 +1,6 @@
 """COIN++: one SIREN for all pictures, and of each 32x32 patch 64 numbers that shift its layers. Dupont et al. 2022.
 
+A set of pictures is one batch of patches.
 The SIREN is meta-learned: three inner steps on the numbers, from zero, must make it fit a patch. It ships as constants of
 the decoder graph. The numbers travel with 5 bits each over 3 standard deviations, by one static histogram.
 The paper's base is 10 layers of 512, learned from Vimeo-90k; ours 5 of 96, of a few photos.
@@ -66,12 +67,12 @@ BASE = Base("coinpp", start, meta_loss, batch=32, size=PATCH, lr=3e-4, steps=400
 def manifest() -> Manifest:
     counts = tuple(int(count) for count in load("coinpp")["counts"])
     sizes = (("patch_rows", SIDE_MAX), ("patch_columns", SIDE_MAX))
-    numbers = ("numbers", ("patch_rows", "patch_columns", LATENTS), "numbers")
+    numbers = ("numbers", ("frames", "patch_rows", "patch_columns", LATENTS), "numbers")
     return Manifest("coinpp", sizes, (numbers,), halo=HALO, counts={"numbers": (counts,)})
 
 
 def image(tensors: Tensors) -> Tensor:
-    symbols = tensors["numbers"]
+    symbols = tensors["numbers"].index_select(0, tensors["frame"].long())[0]
     base = {name: tensor.to(symbols.device) for name, tensor in load("coinpp").items()}
     numbers = (symbols + 0.5) * base["deviations"] * (DEVIATIONS / HALF)
     (patch_row, y), (patch_column, x) = (
@@ -85,7 +86,7 @@ def image(tensors: Tensors) -> Tensor:
 def build(signal: Signal, nbytes: float) -> Field:
     rgb_only("coinpp", signal)
     sizes = {"patch_rows": -(-signal.height // PATCH), "patch_columns": -(-signal.width // PATCH)}
-    zeros = torch.full((*sizes.values(), LATENTS), -0.5)
+    zeros = torch.full((signal.frames, *sizes.values(), LATENTS), -0.5)
     return Field(signal, manifest(), sizes, lambda *_: {"numbers": zeros}, image, {"numbers": "static"})
 
 
@@ -106,4 +107,4 @@ def coinpp() -> Method:
     title = "COIN++: neural compression across modalities"
     authors = "E. Dupont, H. Loya, M. Alizadeh, A. Goliński, Y. W. Teh, A. Doucet"
     paper = Paper(title, 2022, authors, "TMLR 2022; a small base")
-    return Method("coinpp", "image", paper, build, recipe, profiles, bases=(BASE,))
+    return Method("coinpp", "image", paper, build, recipe, profiles, bases=(BASE,), sets=True)

@@ -89,7 +89,7 @@ def build(signal: Signal, nbytes: float) -> Field:
     sizes = {"cell_rows": -(-signal.height // CELL), "cell_columns": -(-signal.width // CELL)}
 
     def begin(target: Tensor, generator: torch.Generator) -> Tensors:
-        return {"numbers": encoder(load("pham"), target[None].cpu())[0]}
+        return {"numbers": encoder(load("pham"), target.cpu())[0]}
 
     return Field(signal, manifest(), sizes, begin, image, {"numbers": "static"})
 

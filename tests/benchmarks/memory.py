@@ -42,7 +42,7 @@ SIZES = {"raster": Size(14, 6, 32), "parallel": Size(8, 4, 16, 8)}
 def made_up(side: int, order: str) -> bytes:
     """A file of large networks and noisy latents, unfitted."""
     made = architecture(Signal(side, side), SIZES[order], order)
-    tensors = made.init(torch.full((3, 8, 8), 0.5), torch.Generator().manual_seed(0)).tensors
+    tensors = made.init(torch.full((1, 3, 8, 8), 0.5), torch.Generator().manual_seed(0)).tensors
     groups = {}
     for group, members in made.manifest.groups.items():
         groups[group] = group_of(tensors, [name for name, _ in members], 8)

@@ -31,6 +31,7 @@ def test_manifest_and_inputs_agree(name):
     coded = {name for name, _, group in profile.manifest.tensors if not group.startswith(("context", "inter", "upsampling"))}
     learned = {"kernel", "filter"} if "upsampling" in profile.manifest.groups else set()
     given = {"features", "finer"} | learned if profile.manifest.levels else {"rows", "columns", "size"}
+    given |= {"frame"} if any("frames" in dimensions for _, dimensions, _ in profile.manifest.tensors) else set()
     assert taken == coded | given
 
 
@@ -65,7 +66,7 @@ def test_graphs_equal_torch(name, size, channels):
     torch.manual_seed(0)
     architecture = GRIDS[name](Signal(*size, COLOURS[channels - 1]))
     levels = architecture.manifest.levels
-    inr = architecture.init(torch.rand(channels, *size), torch.Generator().manual_seed(0))
+    inr = architecture.init(torch.rand(1, channels, *size), torch.Generator().manual_seed(0))
     tensors = {name: tensor + 0.1 * torch.randn(tensor.shape) for name, tensor in inr.tensors.items()}
     latents = torch.round(torch.randn(inr.latents.shape) * 2) * architecture.mask(torch.device("cpu"))
     feeds = {name: tensor.numpy() for name, tensor in tensors.items()}
@@ -76,7 +77,7 @@ def test_graphs_equal_torch(name, size, channels):
         feeds |= {taken: feeds[rows][level] for taken, rows in LEARNED.items() if rows in feeds}
         feeds |= {"finer": grids[level]}
         feeds["features"] = run(upsampling, feeds, 1)
-    image = architecture.render(tensors, latents)
+    (image,) = architecture.render(tensors, latents)
     np.testing.assert_allclose(run(synthesis, feeds, 1)[0], image, atol=1e-4, rtol=1e-4)
 
 

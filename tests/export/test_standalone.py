@@ -117,7 +117,7 @@ def test_command_refuses(tmp_path, capsys, monkeypatch):
 
 def test_no_file_lands_outside_the_folder(data, tmp_path, capsys, monkeypatch):
     """A file's own graph chooses its tensors' names."""
-    monkeypatch.setattr(module, "unpacked", lambda file: {"../evil.bin": b""})
+    monkeypatch.setattr(module, "unpacked", lambda file, frame: {"../evil.bin": b""})
     (tmp_path / "wave.inr").write_bytes(data)
     assert main(["export", str(tmp_path / "wave.inr"), "-o", str(tmp_path / "out")]) == 1
     assert "'../evil.bin'" in capsys.readouterr().err and not (tmp_path / "evil.bin").exists()

@@ -4,7 +4,7 @@ import zlib
 
 import pytest
 
-from inrcodec.runtime.syntax import Header, Signal, read_file, write_file
+from inrcodec.runtime.syntax import FRAMES_MAX, Header, Signal, read_file, write_file
 from inrcodec.runtime.wire import BitstreamError, Reader, Writer
 
 PAYLOAD = bytes(range(1, 200))
@@ -19,6 +19,8 @@ def test_header_of_a_default_image_is_short():
     [
         Header(Signal(1, 1, "grey"), 1),
         Header(Signal(65_535, 4_000, "grey+alpha", 16), 2),
+        Header(Signal(30, 40, frames=2), 25),
+        Header(Signal(30, 40, frames=FRAMES_MAX), 25, sections={"xmp": b"x"}),
         Header(Signal(300, 7, "rgba"), 0, b"12345678", {"icc": b"profile", "xmp": b"x" * 5000}),
     ],
 )

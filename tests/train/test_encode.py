@@ -11,10 +11,11 @@ from inrcodec.models import METHODS, shared
 from inrcodec.models.method import UnsuitedError
 from inrcodec.runtime.decoder import decode
 from inrcodec.runtime.syntax import Signal
+from inrcodec.runtime.wire import BitstreamError
 from inrcodec.train.encode import EncodeError, encode, encode_picture
 from inrcodec.train.goal import Goal, GoalError
 from inrcodec.train.metrics import psnr
-from inrcodec.train.pictures import from_array
+from inrcodec.train.pictures import PictureError, from_array
 
 
 def scene(height: int = 40, width: int = 56, channels: int = 3, dtype: type = np.uint8) -> np.ndarray:
@@ -28,7 +29,16 @@ def scene(height: int = 40, width: int = 56, channels: int = 3, dtype: type = np
 
 # Networks of a few hundred bytes, and COIN's slow steps; of 150 iterations' PSNR some is not worth a bound of 24 dB.
 ITERATIONS = {"siren": 300, "fourier": 300, "strumpler": 300, "l0onie": 300, "coin": 600}
-PSNR = {"siren": 15.0, "coin": 10.0, "fourier": 15.0, "strumpler": 15.0, "l0onie": 14.0, "rqat_inr": 13.0, "nif": 20.0}
+PSNR = {
+    "siren": 15.0,
+    "coin": 10.0,
+    "fourier": 15.0,
+    "strumpler": 15.0,
+    "l0onie": 14.0,
+    "rqat_inr": 13.0,
+    "sanjeet": 13.0,
+    "nif": 20.0,
+}
 
 BYTES = {("nif", None): 1700, ("strumpler", "meta"): 4300}  # whose smallest networks are large for so small a picture
 
@@ -98,6 +108,38 @@ def test_the_best_coding_is_no_dearer(method):
 def test_what_has_learned_from_rgb_wants_rgb(method, tune):
     with pytest.raises(UnsuitedError, match=f"method {method}: wanted an RGB picture.*got grey"):
         encode_picture(from_array(scene(channels=1)), method=method, tune=tune, iterations=2)
+
+
+SETS = [name for name, method in METHODS.items() if method().sets]
+
+
+@pytest.mark.parametrize("method", SETS)
+def test_sets_of_pictures(method):
+    """All decode from one file, each alone too; a single network or a swap of two would miss by more."""
+    pictures = [scene(), scene()[::-1], 255 - scene()]
+    data = encode(pictures, method=method, iterations=300, lmbda=1e-5)
+    file, together = inrcodec.open(data), decode(data)
+    assert together.shape == (3, 40, 56, 3) and file.header.signal.frames == len(file) == 3
+    for k, picture in enumerate(pictures):
+        np.testing.assert_array_equal(file[k], together[k])
+        assert psnr(picture, file[k]) > 20, k
+    np.testing.assert_array_equal(file[-1], together[2])
+    with pytest.raises(IndexError, match="wanted a frame below 3, got 3"):
+        file[3]
+    with pytest.raises(BitstreamError, match="wanted at most 5000 pixels at once, got 3 frames"):
+        decode(data, pixels_max=5000)
+
+
+def test_a_set_where_one_picture_is_wanted():
+    assert {"sanjeet", "coinpp"} <= set(SETS)
+    with pytest.raises(UnsuitedError, match="method pyramid: wanted one picture, got a set of 2"):
+        encode([scene(), scene()])
+
+
+@pytest.mark.parametrize("other", [scene(41), scene(channels=1), scene(dtype=np.uint16)])
+def test_a_set_of_unlike_pictures(other):
+    with pytest.raises(PictureError, match="wanted pictures of one size and kind, 56x40 rgb of 8 bits as the first, got"):
+        encode([scene(), other], method="sanjeet")
 
 
 def test_a_missing_base_is_named(monkeypatch, tmp_path):

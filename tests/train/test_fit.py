@@ -31,7 +31,7 @@ def test_a_budget_of_iterations_ends():
 
 def test_latents_of_coarser_grids_may_learn_faster():
     """Adam's first step is the learning rate: 2.5 on the finest grid, and twice that on each coarser one."""
-    method, target = METHODS["cool_chic"](), torch.rand(3, 33, 50)
+    method, target = METHODS["cool_chic"](), torch.rand(1, 3, 33, 50)
     architecture = method.build(Signal(33, 50), 0)
     recipe = replace(method.recipe(0.001), eps=0.0)
     fit = Fit(architecture, target, 0.001, recipe, seed=0)

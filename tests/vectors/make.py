@@ -16,7 +16,7 @@ from inrcodec.train.pictures import Picture
 
 HERE = Path(__file__).parent
 # height, width, channels, samples, lambda, iterations: every profile, depth, number of channels and context size; odd sides.
-# Those whose names begin with "fast" are tuned for fast decoding, others with their method's.
+# Those whose names begin with "fast" are tuned for fast decoding, others with their method's; a "set" is of three pictures.
 KINDS = {
     "rgb8": (64, 96, 3, np.uint8, 1e-3, 300),
     "rgb8_high_rate": (128, 128, 3, np.uint8, 1e-5, 200),
@@ -54,6 +54,8 @@ KINDS = {
     "hash_grid_rgb8": (64, 96, 3, np.uint8, 1e-4, 200),
     "coinpp_rgb8_odd": (65, 97, 3, np.uint8, 1e-3, 60),
     "pham_rgb16_odd": (65, 97, 3, np.uint16, 1e-3, 60),
+    "sanjeet_rgb8_set": (40, 56, 3, np.uint8, 1e-4, 200),
+    "coinpp_rgb8_set": (40, 56, 3, np.uint8, 1e-3, 60),
     "fast_grey8_nine_levels": (769, 4097, 1, np.uint8, 1e-2, 8),
 }
 
@@ -74,7 +76,10 @@ def main() -> None:
         if path.exists():
             continue
         carried = Metadata(icc=b"profile" * 9, exif=b"MM\0*", xmp=b"<x/>") if "metadata" in name else Metadata()
-        picture = Picture(scene(height, width, channels, dtype), carried, ())
+        pixels = scene(height, width, channels, dtype)
+        if name.endswith("_set"):
+            pixels = np.stack([pixels, pixels[::-1], pixels[:, ::-1]])
+        picture = Picture(pixels, carried, ())
         method = max((method for method in METHODS if name.startswith(f"{method}_")), key=len, default="pyramid")
         options = {"tune": "fastdecode"} if name.startswith("fast_") else {"method": method}
         options |= {"tune": "meta"} if "_meta_" in name else {}
