@@ -1,4 +1,7 @@
-"""An INR without latents: a function from a pixel's position to its colour, whose weights are all that travels."""
+"""An INR without latent grids: a function from a position to colours, whose tensors are all that travels.
+
+From a pixel's position to its colour, or from a frame's to all of its pixels, as the manifest's halo says.
+"""
 
 import math
 from collections.abc import Callable, Mapping
@@ -9,9 +12,9 @@ from torch import Tensor
 
 from ..runtime.profile import Manifest
 from ..runtime.syntax import Signal
-from .method import Graph, Inr, Tensors
+from .method import Graph, Inr, Part, Tensors
 
-HALO = 0  # a pixel depends on its own position alone
+HALO, WHOLE = 0, -1  # a pixel depends on its own position alone; frames are made whole
 STEP_PIXELS = 1 << 14  # that a step of a fit sees at most
 
 
@@ -20,8 +23,9 @@ class Field:
     """The architecture for one signal.
 
     `start(target, generator)` makes fresh tensors. `image(tensors)` makes (channels, h, w) of them and of `rows` (h,),
-    `columns` (w,), `size` (2,) and `frame` (1,), which are among them. `coding` as `method.Architecture`'s. A step of a fit
-    sees every `stride`-th row and column alone: of a large picture it would take seconds otherwise.
+    `columns` (w,), `size` (2,), `frame` (1,) and `frames` (1,), which are among them; whole frames may be larger, and are
+    cut. `coding` as `method.Architecture`'s. A step of a fit sees every `stride`-th row and column alone where pixels do not
+    depend on each other: of a large picture it would take seconds otherwise.
     """
 
     signal: Signal
@@ -33,6 +37,8 @@ class Field:
 
     @property
     def stride(self) -> int:
+        if self.manifest.halo == WHOLE:
+            return 1
         return math.ceil(math.sqrt(self.signal.pixels / STEP_PIXELS))
 
     def init(self, target: Tensor, generator: torch.Generator) -> Inr:
@@ -42,14 +48,16 @@ class Field:
     def mask(self, device: torch.device) -> Tensor:
         return torch.zeros(0, device=device)
 
-    def render(self, tensors: Tensors, latents: Tensor, first: tuple[int, int] = (0, 0), stride: int = 1) -> Tensor:
-        height, width = self.signal.height, self.signal.width
-        ends = zip(first, (height, width))
-        rows, columns = (torch.arange(a, b, stride, dtype=torch.float32, device=latents.device) for a, b in ends)
-        size = torch.tensor([height, width], dtype=torch.float32, device=latents.device)
-        there = {**tensors, "rows": rows, "columns": columns, "size": size}
-        frames = torch.arange(self.signal.frames, dtype=torch.float32, device=latents.device)
-        return torch.stack([self.image({**there, "frame": frame}) for frame in frames.split(1)])
+    def render(self, tensors: Tensors, latents: Tensor, part: Part = Part()) -> Tensor:
+        height, width, device = self.signal.height, self.signal.width, latents.device
+        ends = zip(part.first, (height, width))
+        rows, columns = (torch.arange(a, b, part.stride, dtype=torch.float32, device=device) for a, b in ends)
+        size, count = (torch.tensor(n, dtype=torch.float32, device=device) for n in ([height, width], [self.signal.frames]))
+        there = {**tensors, "rows": rows, "columns": columns, "size": size, "frames": count}
+        frames = range(self.signal.frames) if part.frames is None else part.frames
+        wanted = torch.tensor(frames, dtype=torch.float32, device=device)
+        images = [self.image({**there, "frame": frame}) for frame in wanted.split(1)]
+        return torch.stack([image[:, : len(rows), : len(columns)] for image in images])
 
     def latent_bits(self, tensors: Tensors, latents: Tensor, mask: Tensor) -> Tensor:
         return torch.zeros((), device=latents.device)
@@ -65,10 +73,15 @@ def field_graph(manifest: Manifest, image: Callable[[Tensors], Tensor], most: in
     """The decoder graph of a field: positions and tensors to (1, channels, h, w)."""
     names = dict.fromkeys(name for name, _ in manifest.sizes)
     sizes = {"channels": 3, "frames": 5, **{name: most - i for i, name in enumerate(names)}}
-    inputs = {"rows": torch.arange(24.0), "columns": torch.arange(40.0), "size": torch.tensor([24.0, 40.0])}
-    if any("frames" in dimensions for _, dimensions, _ in manifest.tensors):
-        inputs["frame"] = torch.ones(1)
-    dynamic: dict[str, dict[int, str]] = {"rows": {0: "height"}, "columns": {0: "width"}}
+    inputs: Tensors = {}
+    dynamic: dict[str, dict[int, str]] = {}
+    if manifest.halo != WHOLE:
+        inputs |= {"rows": torch.arange(24.0), "columns": torch.arange(40.0), "size": torch.tensor([24.0, 40.0])}
+        dynamic |= {"rows": {0: "height"}, "columns": {0: "width"}}
+    if manifest.halo == WHOLE or any("frames" in dimensions for _, dimensions, _ in manifest.tensors):
+        inputs |= {"frame": torch.ones(1)}
+    if manifest.halo == WHOLE:
+        inputs |= {"frames": torch.full((1,), 5.0)}
     for name, dimensions, _ in manifest.tensors:
         inputs[name] = torch.zeros(manifest.shape(dimensions, sizes))
         dynamic[name] = {i: d for i, d in enumerate(dimensions) if isinstance(d, str)}

@@ -9,7 +9,7 @@ from torch import Tensor
 from ..runtime.profile import Dimension, Manifest
 from ..runtime.segment import grid_shapes
 from ..runtime.syntax import Signal
-from .method import Graph, Inr, Tensors
+from .method import Graph, Inr, Part, Tensors
 from .parts.context import Context, latent_bits
 from .parts.latents import Canvas
 from .parts.synthesis import Synthesis
@@ -84,7 +84,7 @@ class Grids:
     def mask(self, device: torch.device) -> Tensor:
         return self.canvas.mask(device)
 
-    def render(self, tensors: Tensors, latents: Tensor, first: tuple[int, int] = (0, 0), stride: int = 1) -> Tensor:
+    def render(self, tensors: Tensors, latents: Tensor, part: Part = Part()) -> Tensor:
         grids = self.canvas.split(latents)[: self.design.levels]
         return self.design.synthesis.image(self.design.upsampling.features(grids, tensors), tensors)[None]
 

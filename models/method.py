@@ -49,6 +49,20 @@ class Inr:
 
 
 @dataclass(frozen=True)
+class Part:
+    """What a step of a fit sees: some `frames`, or all; of these every `stride`-th row and column, from `first` on."""
+
+    frames: tuple[int, ...] | None = None
+    first: tuple[int, int] = (0, 0)
+    stride: int = 1
+
+    def of(self, frames: Tensor) -> Tensor:
+        """Of (frames, channels, height, width)."""
+        chosen = frames if self.frames is None else frames[list(self.frames)]
+        return chosen[..., self.first[0] :: self.stride, self.first[1] :: self.stride]
+
+
+@dataclass(frozen=True)
 class Graph:
     """One decoder graph: a function of tensors, example inputs by name, and for each input which dimensions vary."""
 
@@ -91,8 +105,8 @@ class Architecture(Protocol):
         """1, or how many rows and columns lie between those that a step sees, where pixels do not depend on each other."""
         ...
 
-    def render(self, tensors: Tensors, latents: Tensor, first: tuple[int, int] = (0, 0), stride: int = 1) -> Tensor:
-        """(frames, channels, height, width), near [0, 1] but not clipped; of every `stride`-th row and column."""
+    def render(self, tensors: Tensors, latents: Tensor, part: Part = Part()) -> Tensor:
+        """(frames, channels, height, width), near [0, 1] but not clipped; of so much of the signal as `part` says."""
         ...
 
     def latent_bits(self, tensors: Tensors, latents: Tensor, mask: Tensor) -> Tensor:
@@ -143,6 +157,7 @@ class Recipe:
     growth: float = 1.0  # of that, from a grid to the next coarser one
     eps: float = 0.3  # of the latents' Adam, in bits a step
     optimizer: str = "soap"  # of the networks: soap or adam
+    batch: int = 0  # frames that a step sees; 0: all
     distortion: Callable[[Tensor, Tensor], Tensor] = mse_loss  # of (n, channels, height, width); a fit's figures are MSE ever
 
 

@@ -165,7 +165,7 @@ def describe(file: InrFile) -> dict[str, Any]:
         "profile": manifest.name,
         "sizes": segment.sizes,
         "parameters": sum(s.size for group in segment.groups.values() for s in group.symbols.values()),
-        "sections": section_bytes(file.header, manifest, segment, len(file.data), len(file.payload)),
+        "sections": section_bytes(file),
         "macs_per_pixel": sum(macs.values()),
         "macs_per_pixel_by_stage": macs,
         "metadata": {name: len(value) for name, value in vars(file.metadata).items() if value},
@@ -222,7 +222,7 @@ def _timed_decode(data: bytes, threads: int) -> list[float]:
     marks.append(time.perf_counter())
     segment = file.segment()
     marks.append(time.perf_counter())
-    frames = [Synthesis(file.header, file.profile, segment, threads, frame=k) for k in range(len(file))]
+    frames = [Synthesis(file.header.signal, file.profile, segment, threads, frame=k) for k in range(len(file))]
     parts = [list(synthesis.parts(synthesis.whole)) for synthesis in frames]
     marks.append(time.perf_counter())
     for synthesis, windows in zip(frames, parts):

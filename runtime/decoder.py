@@ -1,8 +1,13 @@
 """From bytes to pixels: parse, entropy-decode, run the graphs, quantize."""
 
 import math
+import mmap
 import os
+import zlib
+from bisect import bisect_right
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -10,21 +15,27 @@ import numpy as np
 from .pixels import Metadata
 from .profile import Profile, standard, unbundle
 from .segment import Segment, read_segment
-from .syntax import DIGEST, NAMED_BY_DIGEST, PIXELS_MAX, Header, read_file
+from .syntax import DIGEST, NAMED_BY_DIGEST, PIXELS_MAX, Entry, Header, Signal, check, read_header
 from .synthesis import Synthesis, Window, assemble, halved
 from .wire import BitstreamError
 
 PROFILE_FOLDER = "INRC_PROFILES"  # environment variable: where profiles named by digest lie
 
+MAPPED = 2**20  # bytes from which a file is
 SCALES = (1, 1 / 2, 1 / 4, 1 / 8)
 
 Region = tuple[int, int, int, int]  # x, y, width, height in pixels of the whole picture
 Source = bytes | bytearray | memoryview | str | os.PathLike[str]
 
 
-def read_source(source: Source) -> bytes:
-    """The bytes themselves, or those of the file at a path."""
-    return bytes(source) if isinstance(source, bytes | bytearray | memoryview) else Path(source).read_bytes()
+def read_source(source: Source) -> bytes | memoryview:
+    """The bytes themselves, or those of the file at a path; a large file is mapped, and read where it is looked at."""
+    if isinstance(source, bytes | bytearray | memoryview):
+        return bytes(source)
+    with Path(source).open("rb") as file:
+        if os.fstat(file.fileno()).st_size < MAPPED:
+            return file.read()
+        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
 
 def decode(
@@ -95,14 +106,18 @@ class InrFile:
     ) -> None:
         self.data, self.threads, self.pixels_max, self.partial = read_source(source), threads, pixels_max, False
         try:
-            self.header, self.payload = read_file(self.data, pixels_max)
+            self.header, begin = read_header(self.data, pixels_max)
         except BitstreamError:
             if not allow_partial:
                 raise
-            self.header, self.payload = read_file(self.data, pixels_max, checked=False)
+            self.header, begin = read_header(self.data, pixels_max, checked=False)
             self.partial = True
+        self.index = self.header.index or (Entry(self.header.signal.frames, len(self.data) - begin, 0),)
+        self._ends = list(accumulate((entry.size for entry in self.index), initial=begin))
+        there = bisect_right(self._ends, len(self.data)) - 1
+        self._frames = list(accumulate((entry.frames for entry in self.index[:there]), initial=0))
         self.profile = find_profile(self.header, trust_graph)
-        self._kept: Segment | None = None
+        self._kept: tuple[int, Segment] | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -114,16 +129,33 @@ class InrFile:
     def metadata(self) -> Metadata:
         return metadata(self.header)
 
-    def segment(self) -> Segment:
-        """The decoded symbols: network tensors and latents; kept where several frames share them. Raises BitstreamError."""
-        if self._kept is not None:
-            return self._kept
-        segment = read_segment(self.profile.manifest, self.header.signal, self.payload, self.partial)
-        self._kept = segment if len(self) > 1 else None
+    def payload(self, k: int = 0) -> bytes:
+        """Of the k-th segment. Raises BitstreamError for a damaged one of a clip."""
+        payload = bytes(self.data[self._ends[k] : self._ends[k + 1]])
+        if self.header.index:
+            frames = f"frames {self._frames[k]} to {self._frames[k + 1] - 1}"
+            check(self.index[k].crc, zlib.crc32(payload), f"damaged segment {k} ({frames})")
+        return payload
+
+    def signal(self, k: int = 0) -> Signal:
+        """Of the k-th segment alone."""
+        return replace(self.header.signal, frames=self.index[k].frames)
+
+    def segment(self, k: int = 0) -> Segment:
+        """The k-th segment's decoded symbols: network tensors and latents. Raises BitstreamError.
+
+        Those of several frames are kept until another segment is wanted.
+        """
+        if self._kept is not None and self._kept[0] == k:
+            return self._kept[1]
+        partial = self.partial and not self.header.index
+        segment = read_segment(self.profile.manifest, self.signal(k), self.payload(k), partial)
+        self._kept = (k, segment) if len(self) > 1 else None
         return segment
 
     def __len__(self) -> int:
-        return self.header.signal.frames
+        """Frames; of a clip that is cut, those of the segments that are whole."""
+        return self._frames[-1]
 
     def __getitem__(self, frame: int) -> np.ndarray:
         return self.read(frame)
@@ -136,8 +168,9 @@ class InrFile:
         """
         if not -len(self) <= frame < len(self):
             raise IndexError(f"wanted a frame below {len(self)}, got {frame}")
+        frame %= len(self)
         self._check(region, scale)
-        synthesis, twice = self._synthesis(scale, frame % len(self))
+        synthesis, twice = self._synthesis(scale, frame)
         window = synthesis.whole
         if region is not None:
             x, y, width, height = region
@@ -151,12 +184,14 @@ class InrFile:
     def _synthesis(self, scale: float, frame: int) -> tuple[Synthesis, int]:
         """What makes the picture at `scale`, and how many times as large: the graphs of grids do not know how to be far away,
         so that their smaller pictures are made twice as large and halved."""
-        signal, parts = self.header.signal, (self.header, self.profile, self.segment(), self.threads)
+        k = bisect_right(self._frames, frame) - 1
+        signal = self.signal(k)
+        parts = signal, self.profile, self.segment(k), self.threads
         if self.profile.manifest.levels:
             octaves = SCALES.index(scale)
             return Synthesis(*parts, octaves=max(0, octaves - 1)), 2 if octaves else 1
         shape = math.ceil(signal.height * scale), math.ceil(signal.width * scale)
-        return Synthesis(*parts, shape=shape, frame=frame), 1
+        return Synthesis(*parts, shape=shape, frame=frame - self._frames[k]), 1
 
     def _check(self, region: Region | None, scale: float) -> None:
         """Before anything is decoded."""

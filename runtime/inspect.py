@@ -1,12 +1,14 @@
 """What is in a file: bytes by section, and the decoder's cost in multiply-accumulates."""
 
 from dataclasses import replace
+from functools import partial
 
 from .coder import Meter
+from .decoder import InrFile
 from .orders import ORDERS
 from .profile import Manifest
 from .segment import Segment, code_segment, grid_shapes
-from .syntax import MAGIC, Header, Signal, code_header
+from .syntax import MAGIC, Signal, code_header
 from .wire import Writer
 
 BEFORE_HEADER = len(MAGIC) + 1 + 4  # version, checksum
@@ -14,15 +16,21 @@ BEFORE_HEADER = len(MAGIC) + 1 + 4  # version, checksum
 DOUBLING, FILTER = 7.5, 14
 
 
-def section_bytes(header: Header, manifest: Manifest, segment: Segment, total: int, payload: int) -> dict[str, int]:
-    """Bytes of the header, the metadata, the networks and the latents of a file of `total`; they add up to it."""
+def section_bytes(file: InrFile) -> dict[str, int]:
+    """Bytes of the header, the metadata, the networks and the latents of a file; they add up to it."""
     plain = Writer()
-    code_header(plain, replace(header, sections={}))
+    code_header(plain, replace(file.header, sections={}))
+    first, payload = BEFORE_HEADER + len(plain.data), sum(entry.size for entry in file.index)
+    networks = min(payload, sum(map(partial(networks_bytes, file), range(len(file.index)))))
+    metadata = len(file.data) - payload - first
+    return {"header": first, "metadata": metadata, "networks": networks, "latents": payload - networks}
+
+
+def networks_bytes(file: InrFile, k: int) -> int:
+    """Of the k-th segment."""
     meter = Meter()
-    code_segment(meter, manifest, header.signal, segment, latents=False)
-    networks = min(payload, round(meter.bits / 8))
-    first = BEFORE_HEADER + len(plain.data)
-    return {"header": first, "metadata": total - payload - first, "networks": networks, "latents": payload - networks}
+    code_segment(meter, file.profile.manifest, file.signal(k), file.segment(k), latents=False)
+    return round(meter.bits / 8)
 
 
 def macs_per_pixel(manifest: Manifest, signal: Signal, segment: Segment) -> dict[str, float]:

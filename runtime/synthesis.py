@@ -6,7 +6,8 @@ grids: large pictures are made in tiles, the finest step in bands that stay in c
 
 Graphs without latents are functions of a pixel's position, and make a picture of any size: they take `rows` (h,) and
 `columns` (w,), positions in pixels of the picture as it was encoded, and `size` (2,), its height and width; of several
-frames also `frame` (1,), which one.
+frames also `frame` (1,), which one, of `frames` (1,). Those that say no halo make whole frames, perhaps a little larger, of
+which the runtime takes what it wants.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,7 +18,7 @@ import numpy as np
 from .pixels import quantize
 from .profile import Profile, run
 from .segment import Segment
-from .syntax import Header, Signal
+from .syntax import Signal
 from .wire import BitstreamError
 
 BAND_PIXELS = 1 << 15  # rows that the last graph makes at a time hold about so many: its hidden layer then stays in cache
@@ -84,7 +85,7 @@ class Synthesis:
 
     def __init__(
         self,
-        header: Header,
+        signal: Signal,
         profile: Profile,
         segment: Segment,
         threads: int = 0,
@@ -92,7 +93,7 @@ class Synthesis:
         shape: tuple[int, int] | None = None,
         frame: int = 0,
     ) -> None:
-        self.signal, self.threads, self.octaves, self.frame = header.signal, threads, octaves, frame
+        self.signal, self.threads, self.octaves, self.frame = signal, threads, octaves, frame
         self.graphs, self.halo = profile.graphs, profile.manifest.halo
         self.tensors = {name: from_afar(t) if octaves else t for name, t in network_tensors(segment).items()}
         levels = profile.manifest.levels
@@ -142,7 +143,10 @@ class Synthesis:
         tensors = {**positions(self.signal, self.shape, window, self.frame), **self.tensors}
         for graph in self.graphs:
             tensors["features"] = run(graph, tensors, self.threads)
-        return shaped(tensors["features"], (1, self.signal.channels, *window.shape))
+        image = tensors["features"]
+        if self.halo < 0 and image.ndim == 4:
+            image = image[..., : window.shape[0], : window.shape[1]]
+        return shaped(image, (1, self.signal.channels, *window.shape))
 
     def _grown(self, window: Window) -> Window:
         """With what the last graph sees around it; all where its manifest does not say."""
@@ -176,13 +180,14 @@ class Synthesis:
 
 
 def positions(signal: Signal, shape: tuple[int, int], window: Window, frame: int = 0) -> dict[str, np.ndarray]:
-    """Where the samples of a `window` of a picture of `shape` lie: `frame`, `rows`, `columns` and `size`."""
+    """Where the samples of a `window` of a picture of `shape` lie: `frame`, `frames`, `rows`, `columns`, `size`."""
 
     def along(span: Span, samples: int, pixels: int) -> np.ndarray:
         return ((np.arange(*span) + 0.5) * (pixels / samples) - 0.5).astype(np.float32)
 
     return {
         "frame": np.array([frame], np.float32),
+        "frames": np.array([signal.frames], np.float32),
         "rows": along(window.rows, shape[0], signal.height),
         "columns": along(window.columns, shape[1], signal.width),
         "size": np.array([signal.height, signal.width], np.float32),

@@ -42,7 +42,7 @@ class Writer:
 class Reader:
     """Reads fields from `data`, from `position` on; every length is checked before memory is taken."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes | memoryview) -> None:
         self.data = data
         self.position = 0
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
-from ..models.method import Architecture, Inr, Phase, Recipe, Tensors
+from ..models.method import Architecture, Inr, Part, Phase, Recipe, Tensors
 from .adam import Adam
 from .soap import Soap
 
@@ -64,6 +64,7 @@ class Fit:
         self.architecture, self.target, self.lmbda, self.recipe = architecture, target, lmbda, recipe
         self.pixels = architecture.signal.pixels
         self.noise = torch.Generator(target.device).manual_seed(seed)
+        self.order: list[int] = []  # of frames yet to be seen
         self.mask, self.phase = architecture.mask(target.device), recipe.phases[0]
         self.pace = paces(architecture, self.mask, recipe.growth)
         self.begin(architecture.init(target, torch.Generator().manual_seed(seed)))
@@ -122,14 +123,23 @@ class Fit:
         self.networks.step(_clipped(gradients), lr)
 
     def _sampled_distortion(self, tensors: Tensors, latents: Tensor) -> Tensor:
-        """The recipe's distortion, of every stride-th row and column where the architecture has it so."""
-        stride = self.architecture.stride
-        row = column = 0
+        """The recipe's distortion, of as much as a step sees."""
+        part = self._part()
+        image = through_clamp(self.architecture.render(tensors, latents, part))
+        return self.recipe.distortion(image, part.of(self.target))
+
+    def _part(self) -> Part:
+        """The next `batch` frames in a random order; where the architecture has it so, every stride-th row and column."""
+        stride, batch, device = self.architecture.stride, self.recipe.batch, self.target.device
+        frames, first = None, (0, 0)
+        if 0 < batch < len(self.target):
+            if len(self.order) < batch:
+                self.order += torch.randperm(len(self.target), generator=self.noise, device=device).tolist()
+            frames, self.order = tuple(self.order[:batch]), self.order[batch:]
         if stride > 1:
-            row, column = torch.randint(stride, (2,), generator=self.noise, device=self.target.device).tolist()
-            row, column = row % self.target.shape[2], column % self.target.shape[3]  # a strip has fewer rows than that
-        image = through_clamp(self.architecture.render(tensors, latents, (row, column), stride))
-        return self.recipe.distortion(image, self.target[..., row::stride, column::stride])
+            row, column = torch.randint(stride, (2,), generator=self.noise, device=device).tolist()
+            first = row % self.target.shape[2], column % self.target.shape[3]  # a strip has fewer rows than that
+        return Part(frames, first, stride)
 
     def _relax(self, latents: Tensor, phase: Phase, progress: float) -> Tensor:
         """Latents as the phase relaxes rounding; nothing outside the grids."""
@@ -159,6 +169,7 @@ class Fit:
             "noise": self.noise.get_state(),
             "lmbda": self.lmbda,
             "phase": self.recipe.phases.index(self.phase),
+            "order": self.order,
         }
         return copy.deepcopy(state)
 
@@ -170,7 +181,7 @@ class Fit:
         self.networks.load(state["optimizers"][0])
         self.adam.load_state_dict(state["optimizers"][1])
         self.noise.set_state(state["noise"])
-        self.lmbda = state["lmbda"]
+        self.lmbda, self.order = state["lmbda"], list(state["order"])
 
 
 def run(fit: Fit, recipe: Recipe, budget: Budget, first: int = 0, after: float = 0.0) -> Iterator[tuple[int, float, Phase]]:

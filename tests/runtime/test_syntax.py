@@ -4,7 +4,7 @@ import zlib
 
 import pytest
 
-from inrcodec.runtime.syntax import FRAMES_MAX, Header, Signal, read_file, write_file
+from inrcodec.runtime.syntax import FRAMES_MAX, Entry, Header, Signal, read_file, read_header, write_clip, write_file
 from inrcodec.runtime.wire import BitstreamError, Reader, Writer
 
 PAYLOAD = bytes(range(1, 200))
@@ -28,25 +28,43 @@ def test_round_trip(header):
     assert read_file(write_file(header, PAYLOAD)) == (header, PAYLOAD)
 
 
-def test_every_truncation_is_refused():
-    data = write_file(Header(Signal(512, 768), 1, sections={"exif": b"abc"}), PAYLOAD)
+IMAGE = write_file(Header(Signal(512, 768), 1, sections={"exif": b"abc"}), PAYLOAD)
+SEGMENTS = [(3, b"first"), (300, PAYLOAD), (1, b"")]
+CLIP = write_clip(Header(Signal(512, 768, frames=304), 1), SEGMENTS)
+
+
+@pytest.mark.parametrize("data", [IMAGE, CLIP], ids=["image", "clip"])
+def test_every_truncation_is_refused(data):
     for length in range(len(data)):
         with pytest.raises(BitstreamError):
             read_file(data[:length])
 
 
-def test_every_flipped_bit_is_found():
-    data = write_file(Header(Signal(512, 768), 1), PAYLOAD)
-    for bit in range(8 * len(data)):
+@pytest.mark.parametrize(("data", "end"), [(IMAGE, len(IMAGE)), (CLIP, read_header(CLIP)[1])], ids=["image", "clip"])
+def test_every_flipped_bit_is_found(data, end):
+    """Of a clip in its header alone."""
+    for bit in range(8 * end):
         damaged = bytearray(data)
         damaged[bit // 8] ^= 1 << bit % 8
         with pytest.raises(BitstreamError):
             read_file(bytes(damaged))
 
 
-def test_trailing_bytes_are_refused():
-    with pytest.raises(BitstreamError, match="checksum"):
-        read_file(write_file(Header(Signal(5, 5), 1), PAYLOAD) + b"\0")
+@pytest.mark.parametrize(
+    ("data", "wanted"), [(IMAGE, "checksum"), (CLIP, "wanted 241 bytes, got 242")], ids=["image", "clip"]
+)
+def test_trailing_bytes_are_refused(data, wanted):
+    with pytest.raises(BitstreamError, match=wanted):
+        read_file(data + b"\0")
+
+
+def test_a_clip_has_an_index():
+    header, begin = read_header(CLIP)
+    for entry, (frames, payload) in zip(header.index, SEGMENTS, strict=True):
+        assert entry == Entry(frames, len(payload), zlib.crc32(payload))
+        assert CLIP[begin : begin + entry.size] == payload
+        begin += entry.size
+    assert read_header(CLIP[: begin - 150], checked=False) == read_header(CLIP)
 
 
 def repaired(body: bytes) -> bytes:
@@ -62,6 +80,9 @@ def repaired(body: bytes) -> bytes:
         (b"\x02\x01\xfe\xff\x03\xfe\xff\x03", "pixels"),
         (b"\x02\x01\x80\x00\x00", "shortest"),
         (b"\x0a\x01\x00\x00\x00", "sections"),
+        (b"\x32\x01\x00\x00\x03\x01\x00\x00abcd\x00\x00abcd", "wanted an index of 5 frames, got 2"),
+        (b"\x32\x01\x00\x00\x00\x01\x01\x00abcd\x00\x00abcd", "wanted an index of 2 frames, got one with more"),
+        (b"\x32\x01\x00\x00\x00\x02", "number up to 1"),
         (b"\x0a\x01\x00\x00\x01\x03abc", "deflated"),
         (b"\x0a\x01\x00\x00\x01\x90\x4e" + zlib.compress(bytes(2**25), 9)[:10_000], "section"),
     ],

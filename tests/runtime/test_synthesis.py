@@ -54,7 +54,7 @@ def test_smaller_pictures(file, whole, n):
 
 
 def test_a_graph_of_one_halo_less_is_run_whole(file, whole):
-    parts = Synthesis(file.header, file.profile, file.segment())
+    parts = Synthesis(file.header.signal, file.profile, file.segment())
     parts.halo = -1
     windows = list(parts.parts(Window((3, 200), (0, WIDTH))))
     assert len(windows) == 1
