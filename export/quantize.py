@@ -21,6 +21,7 @@ from ..runtime.entropy import (
     Half,
     Laplace,
     SparseHalf,
+    SparseStepped,
     Static,
     Stepped,
     Zeros,
@@ -111,7 +112,13 @@ def stepped_group(tensors: Tensors, names: list[str], step: Tensor, most: int) -
     if isinstance(model, Zeros):
         return Group(0, model, {name: symbols})
     assert isinstance(model, Laplace)
-    return Group(0, Stepped(model.scale, int(np.float16(step.item()).view(np.uint16))), {name: symbols})
+    bits, there = int(np.float16(step.item()).view(np.uint16)), symbols[symbols != 0]
+    nonzero = cheapest_model(there)
+    assert isinstance(nonzero, Laplace)
+    models: list[EntropyModel] = [Stepped(model.scale, bits)]
+    if 2 * there.size < symbols.size:
+        models += [SparseStepped(nonzero.scale, bits, scale) for scale in range(0, SCALES, 2)]
+    return Group(0, min(models, key=lambda model: coded_bits(model, symbols.ravel())), {name: symbols})
 
 
 def quantize_networks(
@@ -182,6 +189,7 @@ def static_group(tensors: Tensors, names: list[str]) -> Group:
 CODINGS: dict[str, Callable[[Tensors, list[str]], Group]] = {
     "half": half_group,
     "sparse half": sparse_half_group,
+    "6 bits": partial(symmetric_group, bits=6),
     "7 bits": partial(symmetric_group, bits=7),
     "8 bits": partial(symmetric_group, bits=8),
     "learned": learned_group,

@@ -1,7 +1,7 @@
 """What a paper proposes, as values: an architecture, how it is fitted, and where it comes from."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
@@ -157,6 +157,7 @@ class Recipe:
     growth: float = 1.0  # of that, from a grid to the next coarser one
     eps: float = 0.3  # of the latents' Adam, in bits a step
     optimizer: str = "soap"  # of the networks: soap or adam
+    paces: Mapping[str, float] = field(default_factory=dict)  # of tensors by name: how many times as fast they learn
     batch: int = 0  # frames that a step sees; 0: all
     distortion: Callable[[Tensor, Tensor], Tensor] = mse_loss  # of (n, channels, height, width); a fit's figures are MSE ever
 

@@ -14,14 +14,14 @@ from .method import Phase, Recipe, Tensors
 from .quantizers import round_ste
 from .rates import self_gaussian_bits
 
-ROUND, STEP, GATE = "round.", "step.", "gate."  # begin the names of tensors of training alone
+ROUND, STEP, GATE, MASK = "round.", "step.", "gate.", "mask."  # begin the names of tensors of training alone
 FIRST_STEP, STEP_GAIN = 1 / 128, 32.0
 GATE_STRETCH, GATE_TEMPERATURE, GATE_GAIN = (-0.1, 1.1), 2 / 3, 16.0
 
 
 def networks(tensors: Tensors) -> Tensors:
     """Those that travel."""
-    return {name: tensor for name, tensor in tensors.items() if not name.startswith((ROUND, STEP, GATE))}
+    return {name: tensor for name, tensor in tensors.items() if not name.startswith((ROUND, STEP, GATE, MASK))}
 
 
 def l1(weight: float) -> Callable[[Tensors, float], Tensor]:
@@ -150,6 +150,21 @@ def gated_bits(tensors: Tensors) -> Tensor:
     shift = GATE_TEMPERATURE * math.log(-GATE_STRETCH[0] / GATE_STRETCH[1])
     alphas = [GATE_GAIN * tensor for name, tensor in tensors.items() if name.startswith(GATE)]
     return 16 * torch.stack([torch.sigmoid(alpha - shift).sum() for alpha in alphas]).sum()
+
+
+def pruned(kept: float) -> Callable[[Tensors], Tensors]:
+    """With a mask for each tensor, 1 for the largest weights of all: a share of `kept` (Han et al. 2015; NeRV's)."""
+
+    def enter(tensors: Tensors) -> Tensors:
+        magnitudes = torch.cat([w.abs().flatten() for w in networks(tensors).values()])
+        least = magnitudes.kthvalue(max(1, round((1 - kept) * magnitudes.numel()))).values
+        return tensors | {MASK + name: (w.abs() > least).float() for name, w in networks(tensors).items()}
+
+    return enter
+
+
+def masked(tensors: Tensors, progress: float) -> Tensors:
+    return tensors | {name: w * tensors[MASK + name].detach() for name, w in networks(tensors).items()}
 
 
 def perturbed(progress: float) -> Callable[[Tensors], Tensors]:

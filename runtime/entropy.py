@@ -4,6 +4,7 @@ Given symbols, `code` writes them; given none, it reads them; both return them. 
 bound that stands beside them, so that the dataclass is its own syntax.
 """
 
+from collections.abc import Callable
 from dataclasses import astuple, dataclass, field, fields
 from typing import ClassVar
 
@@ -104,11 +105,18 @@ class SparseHalf(Half):
     tag: ClassVar[int] = 5
 
     def code(self, coder: Coder, n: int, given: np.ndarray | None = None) -> np.ndarray:
-        rows = row(np.full(n, self.scale), np.zeros(n, np.int64))
-        there = np.flatnonzero(coder.flags(rows, None if given is None else (given != 0).astype(np.int32)))
-        symbols = np.zeros(n, np.int64)
-        symbols[there] = super().code(coder, there.size, None if given is None else given[there])
-        return symbols
+        return code_sparse(coder, n, self.scale, super().code, given)
+
+
+@dataclass(frozen=True)
+class SparseStepped(Stepped):
+    """The same, most of them zero: which are not is a flag of the Laplace of scale `there`."""
+
+    there: int = _bound(SCALES)
+    tag: ClassVar[int] = 7
+
+    def code(self, coder: Coder, n: int, given: np.ndarray | None = None) -> np.ndarray:
+        return code_sparse(coder, n, self.there, super().code, given)
 
 
 @dataclass(frozen=True)
@@ -126,6 +134,15 @@ class Static(EntropyModel):
         return coder.tabled(rows, None if given is None else given + REACH, histogram(self.counts)) - REACH
 
 
+def code_sparse(coder: Coder, n: int, scale: int, code: Callable, given: np.ndarray | None) -> np.ndarray:
+    """Symbols (n,): a flag for each, likely to be zero as the Laplace of `scale` is, and by `code` those that are not."""
+    rows = row(np.full(n, scale), np.zeros(n, np.int64))
+    there = np.flatnonzero(coder.flags(rows, None if given is None else (given != 0).astype(np.int32)))
+    symbols = np.zeros(n, np.int64)
+    symbols[there] = code(coder, there.size, None if given is None else given[there])
+    return symbols
+
+
 def halves(bits: np.ndarray) -> np.ndarray:
     """float32 of half floats by their bits. Raises BitstreamError for what is no number."""
     values = bits.astype(np.uint16).view(np.float16).astype(np.float32)
@@ -135,7 +152,7 @@ def halves(bits: np.ndarray) -> np.ndarray:
 
 
 _MODELS: dict[int, type[EntropyModel]] = {
-    model.tag: model for model in (Zeros, Laplace, Bits, Half, Stepped, SparseHalf, Static)
+    model.tag: model for model in (Zeros, Laplace, Bits, Half, Stepped, SparseHalf, Static, SparseStepped)
 }
 
 

@@ -5,7 +5,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -61,7 +61,7 @@ class Progress:
 class Result:
     """A written picture; `missed` says in words by how much a goal was missed, empty where it was met."""
 
-    data: bytes
+    data: bytes = field(repr=False)
     networks_bytes: int
     bpp: float
     psnr: float

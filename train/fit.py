@@ -120,7 +120,10 @@ class Fit:
             self.adam.step()
             if before is not None:
                 latents.data.sub_(before).mul_(self.pace).add_(before)
+        kept = {name: tensors[name].detach().clone() for name in self.recipe.paces if name in tensors}
         self.networks.step(_clipped(gradients), lr)
+        for name, before in kept.items():
+            tensors[name].data.lerp_(before, 1 - self.recipe.paces[name])
 
     def _sampled_distortion(self, tensors: Tensors, latents: Tensor) -> Tensor:
         """The recipe's distortion, of as much as a step sees."""

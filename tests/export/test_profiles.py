@@ -9,6 +9,7 @@ import torch
 
 from inrcodec.export.graphs import profiles, to_onnx
 from inrcodec.models import METHODS
+from inrcodec.models.field import WHOLE
 from inrcodec.models.image import pyramid
 from inrcodec.models.parts.perceptron import Perceptron
 from inrcodec.runtime.profile import FOLDER, STANDARD, bundle, load, run, session, unbundle
@@ -31,7 +32,10 @@ def test_manifest_and_inputs_agree(name):
     coded = {name for name, _, group in profile.manifest.tensors if not group.startswith(("context", "inter", "upsampling"))}
     learned = {"kernel", "filter"} if "upsampling" in profile.manifest.groups else set()
     given = {"features", "finer"} | learned if profile.manifest.levels else {"rows", "columns", "size"}
-    given |= {"frame"} if any("frames" in dimensions for _, dimensions, _ in profile.manifest.tensors) else set()
+    frames = any("frames" in dimensions for _, dimensions, _ in profile.manifest.tensors)
+    if profile.manifest.halo == WHOLE and not profile.manifest.levels:
+        given, frames = {"frames"} & taken, True
+    given |= {"frame"} if frames else set()
     assert taken == coded | given
 
 

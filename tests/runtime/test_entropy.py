@@ -9,6 +9,7 @@ from inrcodec.runtime.entropy import (
     EntropyModel,
     Laplace,
     SparseHalf,
+    SparseStepped,
     Static,
     Stepped,
     Zeros,
@@ -92,6 +93,16 @@ def test_steps_of_any_size():
     np.testing.assert_array_equal(model.values(symbols, 7), symbols.astype(np.float32) * np.float32(step))
     with pytest.raises(BitstreamError, match="wanted finite weights"):
         Stepped(40, int(np.float16(np.inf).view(np.uint16))).values(symbols, 0)
+
+
+def test_sparse_steps_pay_for_where_they_are():
+    symbols = np.zeros(2000, np.int64)
+    symbols[::5] = np.random.default_rng(0).choice([-1, 1], 400) * np.random.default_rng(1).integers(60, 128, 400)
+    bits, step = int(np.float16(0.3).view(np.uint16)), np.float32(np.float16(0.3))
+    positions = 2000 * -(0.2 * np.log2(0.2) + 0.8 * np.log2(0.8))
+    best = min(round_trip(SparseStepped(92, bits, there), symbols) for there in range(64))
+    assert best < positions + 400 * 8.5 + 60 < min(round_trip(Stepped(scale, bits), symbols) for scale in range(60, 120, 4))
+    np.testing.assert_array_equal(SparseStepped(92, bits, 20).values(symbols, 0), symbols.astype(np.float32) * step)
 
 
 def test_sparse_halves_pay_for_where_they_are():

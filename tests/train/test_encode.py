@@ -27,6 +27,7 @@ def scene(height: int = 40, width: int = 56, channels: int = 3, dtype: type = np
     return (np.clip(np.stack(planes, -1) + noise, 0, 1) * np.iinfo(dtype).max).astype(dtype)
 
 
+IMAGE = [name for name, build in METHODS.items() if build().kind == "image"]
 # Networks of a few hundred bytes, and COIN's slow steps; of 150 iterations' PSNR some is not worth a bound of 24 dB.
 ITERATIONS = {"siren": 300, "fourier": 300, "strumpler": 300, "l0onie": 300, "coin": 600}
 PSNR = {
@@ -43,7 +44,7 @@ PSNR = {
 BYTES = {("nif", None): 1700, ("strumpler", "meta"): 4300}  # whose smallest networks are large for so small a picture
 
 
-@pytest.mark.parametrize("method, tune", [(name, tune) for name in METHODS for tune in (None, *METHODS[name]().tunes)])
+@pytest.mark.parametrize("method, tune", [(name, tune) for name in IMAGE for tune in (None, *METHODS[name]().tunes)])
 def test_every_method_end_to_end(method, tune):
     """`encode_picture` itself asserts that the runtime's latents equal and its pixels are within a level of torch's."""
     picture = scene()
@@ -110,7 +111,7 @@ def test_what_has_learned_from_rgb_wants_rgb(method, tune):
         encode_picture(from_array(scene(channels=1)), method=method, tune=tune, iterations=2)
 
 
-SETS = [name for name, method in METHODS.items() if method().sets]
+SETS = [name for name in IMAGE if METHODS[name]().sets]
 
 
 @pytest.mark.parametrize("method", SETS)

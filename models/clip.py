@@ -1,0 +1,55 @@
+"""What video methods have in common: how a network's widths follow from bytes, and its start."""
+
+import math
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+
+from ..runtime.profile import Manifest
+from ..runtime.syntax import Signal
+from .field import Field
+from .method import Tensors
+from .parts.upconv import Stages, started, widest
+
+Sizes = dict[str, int]
+SCHEDULES = {"small": (5, 2, 2, 2), "large": (5, 2, 2, 2, 2)}  # strides, as the papers have them for 720 rows and below
+LARGE = 2**19  # pixels from which a frame's map is 80 times smaller, not 40
+
+
+def schedule(signal: Signal) -> str:
+    return "large" if signal.height * signal.width >= LARGE else "small"
+
+
+def grid(signal: Signal, stages: Stages) -> Sizes:
+    """Of the map that stages begin with."""
+    return {"grid_rows": math.ceil(signal.height / stages.scale), "grid_columns": math.ceil(signal.width / stages.scale)}
+
+
+GRID = (("grid_rows", 4096), ("grid_columns", 4096))
+
+
+def parameters(manifest: Manifest, signal: Signal, sizes: Sizes) -> int:
+    known = {**signal.sizes, **sizes}
+    return sum(math.prod(manifest.shape(dimensions, known)) for _, dimensions, _ in manifest.tensors)
+
+
+def clip_field(
+    signal: Signal,
+    manifest: Manifest,
+    image: Callable[[Tensors], Tensor],
+    sizes_of: Callable[[int], Sizes],
+    most: float,
+    coding: Mapping[str, str],
+    also: Callable[[Tensor, torch.Generator, Sizes], Tensors] = lambda target, generator, sizes: {},
+) -> Field:
+    """The widest network of at most `most` parameters; `sizes_of(first width)` are its sizes. `also` starts some tensors
+    otherwise than `started` does."""
+    width = widest(lambda first: parameters(manifest, signal, sizes_of(first)), most)
+    sizes = sizes_of(width)
+
+    def start(target: Tensor, generator: torch.Generator) -> Tensors:
+        tensors = started(manifest.tensors, lambda d: manifest.shape(d, {**signal.sizes, **sizes}), generator)
+        return tensors | also(target, generator, sizes)
+
+    return Field(signal, manifest, sizes, start, image, coding)

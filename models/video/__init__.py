@@ -1,0 +1,1 @@
+"""One published video system a file."""
