@@ -26,11 +26,14 @@ def section_bytes(header: Header, manifest: Manifest, segment: Segment, total: i
 
 
 def macs_per_pixel(manifest: Manifest, signal: Signal, segment: Segment) -> dict[str, float]:
-    """Multiply-accumulates per pixel, as the runtime and its graphs execute them, by stage."""
+    """Multiply-accumulates per pixel of convolutions and matrix products, as a whole picture takes them, by stage."""
     sizes = {name: symbols.size for group in segment.groups.values() for name, symbols in group.symbols.items()}
     weights = {name: n for name, n in sizes.items() if name.endswith("weight")}
     if not manifest.levels:
-        return {"synthesis": float(sum(weights.values()))}
+        # Unless it sees tables, a first layer sees positions: half of it is computed once a row, half once a column.
+        first = [] if "table0" in sizes else [n for name, n in weights.items() if name.endswith("first.weight")]
+        often = (signal.height + signal.width) / 2 / signal.pixels
+        return {"synthesis": manifest.macs + sum(weights.values()) - (1 - often) * sum(first)}
     synthesis = sum(n for name, n in weights.items() if name.startswith("synthesis."))
     areas = [h * w for h, w in grid_shapes(signal, manifest.levels)]
     per_latent = sum(n for name, n in weights.items() if name.startswith("context."))
