@@ -224,7 +224,6 @@ class Encoding:
         """Measure, keep the best, steer lambda."""
         measure = self.fit.measure()
         counted = [] if self.fit.phase.bits else [name for name, _, _ in self.architecture.manifest.tensors]
-        counted = [] if self.fit.phase.bits else [name for name, _, _ in self.architecture.manifest.tensors]
         parameters = sum(self.fit.inr.tensors[name].numel() for name in counted)
         nbytes = (measure.bpp * self.signal.pixels + PARAMETER_BITS * parameters) / 8
         if STEERED[0] < done < STEERED[1] and (error := self.goal.error(nbytes, self.signal.pixels, measure.psnr)):
