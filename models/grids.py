@@ -18,7 +18,7 @@ from .parts.upsampling import Upsampling
 
 @dataclass(frozen=True)
 class Design:
-    """The parts, for every signal. `levels` are latent grids, each of half the size; `sizes` as `Manifest.sizes`."""
+    """The parts, for every signal. `levels` are latent grids, each of half the size; `sizes` and `method` as a manifest's."""
 
     name: str
     levels: int
@@ -26,12 +26,13 @@ class Design:
     upsampling: Upsampling
     synthesis: Synthesis
     sizes: tuple[tuple[str, int], ...] = ()
+    method: str = ""
 
     @cached_property
     def manifest(self) -> Manifest:
         entries = (*self.context.entries(self.levels), *self.upsampling.entries, *self.synthesis.entries)
-        context = self.context
-        return Manifest(self.name, self.sizes, entries, self.levels, context.hyper, self.synthesis.halo, context.order)
+        grids = self.levels, self.context.hyper, self.synthesis.halo, self.context.order
+        return Manifest(self.name, self.sizes, entries, *grids, method=self.method)
 
     @property
     def graphs(self) -> tuple[Graph, Graph]:

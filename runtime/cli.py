@@ -4,7 +4,6 @@ import argparse
 import json
 import math
 import os
-import re
 import sys
 import time
 from collections.abc import Callable
@@ -161,7 +160,7 @@ def describe(file: InrFile) -> dict[str, Any]:
         "bytes": len(file.data),
         "bpp": 8 * len(file.data) / signal.pixels,
         "checksum": file.data[4:8][::-1].hex(),
-        "method": re.split(r"(?<=..)\d", manifest.name)[0],
+        "method": manifest.method or manifest.name,
         "profile": manifest.name,
         "sizes": segment.sizes,
         "parameters": sum(s.size for group in segment.groups.values() for s in group.symbols.values()),

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from functools import partial
 
+import numpy as np
+
 from .coder import Meter
 from .decoder import InrFile
 from .orders import ORDERS
@@ -34,11 +36,21 @@ def networks_bytes(file: InrFile, k: int) -> int:
 
 
 def macs_per_pixel(manifest: Manifest, signal: Signal, segment: Segment) -> dict[str, float]:
-    """Multiply-accumulates per pixel, as the runtime and its graphs execute them, by stage."""
+    """Multiply-accumulates per pixel of convolutions and matrix products, as a whole picture takes them, by stage."""
     sizes = {name: symbols.size for group in segment.groups.values() for name, symbols in group.symbols.items()}
     weights = {name: n for name, n in sizes.items() if name.endswith("weight")}
+    if manifest.halo < 0 and not manifest.levels:
+        return {"synthesis": _of_stages(manifest, segment) / (signal.height * signal.width)}
     if not manifest.levels:
-        return {"synthesis": float(sum(weights.values()))}
+        # Unless it sees tables, a first layer sees positions: half of it is computed once a row, half once a column.
+        first = [] if "table0" in sizes else [n for name, n in weights.items() if name.endswith("first.weight")]
+        often = (signal.height + signal.width) / 2 / (signal.height * signal.width)
+        once = sum(weights.values()) - (1 - often) * sum(first)
+        mixed = segment.sizes.get("networks", 1)  # before a pixel is made, networks become one
+        mixing = (
+            (sum(sizes.values()) - sizes["coefficients"]) / (signal.height * signal.width) if "coefficients" in sizes else 0
+        )
+        return {"synthesis": manifest.macs + once / mixed + mixing}
     synthesis = sum(n for name, n in weights.items() if name.startswith("synthesis."))
     areas = [h * w for h, w in grid_shapes(signal, manifest.levels)]
     per_latent = sum(n for name, n in weights.items() if name.startswith("context."))
@@ -49,3 +61,19 @@ def macs_per_pixel(manifest: Manifest, signal: Signal, segment: Segment) -> dict
     each = FILTER if "upsampling.filters" in sizes else 0
     upsampling = sum((DOUBLING * (manifest.levels - 1 - k) + each) * area for k, area in enumerate(areas[:-1]))
     return {"context": context / signal.pixels, "upsampling": upsampling / signal.pixels, "synthesis": float(synthesis)}
+
+
+def _of_stages(manifest: Manifest, segment: Segment) -> float:
+    """Multiply-accumulates a frame: convolutions act in every place of their stage's map, other products once."""
+    shapes = {name: symbols.shape for group in segment.groups.values() for name, symbols in group.symbols.items()}
+    convolutions = {
+        name for name, dimensions, _ in manifest.tensors if len(dimensions) > 3 and isinstance(dimensions[-1], int)
+    }
+    area = segment.sizes["grid_rows"] * segment.sizes["grid_columns"]
+    areas = {"stem": area}
+    for stage in sorted(name for name in shapes if name.startswith("stage") and name.count(".") == 1 and "weight" in name):
+        areas[stage.split(".")[0]] = area
+        area *= shapes[stage][1]
+    areas["head"] = area
+    weights = {name: float(np.prod(shape)) for name, shape in shapes.items() if name.endswith("weight")}
+    return sum(n * (areas[name.split(".")[0]] if name in convolutions else 1) for name, n in weights.items())

@@ -7,6 +7,7 @@ is named by the digest of its graphs, and travels in the file or lies in a folde
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass, field
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
@@ -37,6 +38,7 @@ STANDARD = {
 Dimension = int | str  # a number, or a sum of names of sizes
 Entry = tuple[str, tuple[Dimension, ...], str]  # of `Manifest.tensors`
 KEY = "inrcodec"  # of the manifest among the metadata
+OPTIONAL = ("counts", "method", "macs")  # of a manifest's facts: written only where they say something
 OPTIMIZATION = "ORT_ENABLE_EXTENDED"  # ONNX Runtime's level: for few channels faster than all of them
 LEVELS_MAX, HALO_MAX = 16, 64
 COUNT_MAX, HISTOGRAMS_MAX = 2**24, 1024  # of a histogram, and of a group
@@ -52,7 +54,8 @@ class Manifest:
     the stream; a dimension is a number or a sum of names such as "neighbours+features" ("channels" and "frames"
     are the signal's). Tensors of one group share a step and an entropy model. `levels`, `hyper`: latent and hyper-latent
     grids, if any; `order`: in which their latents are coded. `halo`: rows that the last graph needs beyond those it makes, if
-    it may be run in bands. `counts`: histograms of groups that may be coded by them.
+    it may be run in bands. `counts`: histograms of groups that may be coded by them. `method`: whose profile it is, if named
+    otherwise. `macs`: multiply-accumulates per pixel by matrices that the graphs hold themselves.
     """
 
     name: str
@@ -63,6 +66,8 @@ class Manifest:
     halo: int = -1
     order: str = "raster"
     counts: dict[str, Counts] = field(default_factory=dict)
+    method: str = ""
+    macs: float = 0.0
 
     def shape(self, dimensions: tuple[Dimension, ...], sizes: dict[str, int]) -> tuple[int, ...]:
         return tuple(d if isinstance(d, int) else sum(sizes[name] for name in d.split("+")) for d in dimensions)
@@ -75,7 +80,7 @@ class Manifest:
         return groups
 
     def to_json(self) -> str:
-        return json.dumps({k: v for k, v in vars(self).items() if k != "counts" or v}, separators=(",", ":"))
+        return json.dumps({k: v for k, v in vars(self).items() if v or k not in OPTIONAL}, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> "Manifest":
@@ -93,8 +98,11 @@ class Manifest:
             if (order := facts.pop("order")) not in ORDERS:
                 raise ValueError(f"wanted an order of {', '.join(ORDERS)}, got {order!r}")
             counts = {str(group): _counts(rows) for group, rows in dict(facts.pop("counts", {})).items()}
-            return cls(str(facts.pop("name")), sizes, tensors, **grids, order=order, counts=counts)
-        except (ValueError, TypeError, KeyError) as error:
+            name, method, macs = str(facts.pop("name")), str(facts.pop("method", "")), float(facts.pop("macs", 0))
+            if not 0 <= macs < math.inf:
+                raise ValueError(f"macs out of bounds: {macs}")
+            return cls(name, sizes, tensors, **grids, order=order, counts=counts, method=method, macs=macs)
+        except (ValueError, TypeError, KeyError, OverflowError) as error:
             raise BitstreamError(f"wanted a profile's manifest, got {error}") from None
 
 

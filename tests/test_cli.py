@@ -146,10 +146,10 @@ def test_info(capsys, encoded):
     assert "32x24 rgb" in text and f"{len(encoded)} bytes" in text and "method pyramid" in text
 
 
-@pytest.mark.parametrize("name", ["coin_grey16_ten", "cool_chic_rgb8", "c3_rgb8", "siren_rgb8"])
+@pytest.mark.parametrize("name", ["coin_grey16_ten", "cool_chic_rgb8", "c3_rgb8", "siren_rgb8", "strumpler_meta_rgb8_narrow"])
 def test_info_names_the_method(name, capsys):
     facts = json.loads(printed(capsys, "info", str(VECTORS / f"{name}.inr"), "--json"))
-    assert facts["method"] in METHODS and name.startswith(facts["method"])
+    assert facts["method"] in METHODS and name.startswith(f"{facts['method']}_")
 
 
 def test_bench(capsys):

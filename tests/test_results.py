@@ -8,15 +8,16 @@ import pytest
 import inrcodec
 
 RESULTS = Path(__file__).parent / "benchmarks" / "results"
-TABLES = sorted(RESULTS.glob("*/runs.tsv"))
+TABLES = sorted([*RESULTS.glob("*/runs.tsv"), *RESULTS.glob("methods*.tsv")])
 
 
-@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.parent.name)
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.relative_to(RESULTS).as_posix())
 def test_files_are_as_the_table_says(table):
     lines = [line for line in table.read_text().splitlines() if not line.startswith("#")]
     rows = list(csv.DictReader(lines, delimiter="\t"))
-    files = {table.parent / row["lmbda"] / f"{row['image']}.inr": row for row in rows}
-    assert len(files) == len(rows) > 0 and files.keys() == set(table.parent.rglob("*.inr"))
+    folder, of_methods = (table.parent, False) if table.name == "runs.tsv" else (table.with_suffix(""), True)
+    files = {folder / (row["codec"] * of_methods) / row["lmbda"] / f"{row['image']}.inr": row for row in rows}
+    assert len(files) == len(rows) > 0 and files.keys() == set(folder.rglob("*.inr"))
     for path, row in files.items():
         width, height = int(row["width"]), int(row["height"])
         assert path.stat().st_size == int(row["bytes"])

@@ -13,7 +13,7 @@ from ..runtime.cli import add, add_json, add_threads, whole
 from ..runtime.cli import add_commands as add_runtime_commands
 from ..runtime.pixels import write_atomically
 from .compare_command import add_compare
-from .evaluate_command import add_evaluate
+from .evaluate_command import add_evaluate, add_variants
 
 EXTRA = "inrc {}: wanted the encoder's packages, {} is missing: pip install 'inrcodec[train]'"
 LIBRARIES = ("torch", "onnx", "onnxscript", "PIL", "rich", "scipy", "matplotlib", "imagecodecs")
@@ -83,9 +83,7 @@ def add_encode(commands: Any) -> None:
         "-o", "--output", metavar="OUT.inr", help="where it goes: needed for a set, else the last argument may be"
     )
     encode.add_argument("--method", default="pyramid", help="see `inrc methods` (default pyramid)")
-    encode.add_argument("--tune", metavar="FOR", help="fastdecode: half the decoding time, more bytes; meta: a shared start")
-    coding = "of weights that a method's paper codes in its own way: so (paper, the default), or as is cheapest (best)"
-    encode.add_argument("--coding", default="paper", metavar="HOW", help=coding)
+    add_variants(encode)
     encode.add_argument("--preset", default="fast", help="draft, fast, medium, slow or placebo (default fast)")
     goal = encode.add_mutually_exclusive_group()
     goal.add_argument("--lmbda", type=float, metavar="X", help="weight of bpp beside the MSE of [0, 1] pixels (0.001)")

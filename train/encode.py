@@ -29,6 +29,7 @@ CORRECTIONS = 8  # short refits towards a rate or a PSNR
 CORRECTION_GAIN = 1.0  # of the error, halved whenever it changes its sign
 CORRECTION_SHARE = 0.15  # of the iterations
 FEWEST_CORRECTION = 40  # iterations
+UNMOVED = 0.15  # of the error: a correction that takes less of it is the last
 CORRECTION_START = 0.75  # of the recipe
 MAIN_SHARE = 0.6  # of a budget in seconds, where corrections may follow
 STEERED = (0.3, 0.85)  # the part of a fit in which lambda follows the goal: before, rate and PSNR say little of the end
@@ -281,7 +282,7 @@ class Encoding:
                     self.watch(Progress("correct", done, self.iteration, self.fit.lmbda, math.nan, math.nan))
             self.fit.measure()
             last, error = error, self.finish()
-            if error == last:  # lambda does not matter to this method
+            if abs(error - last) < UNMOVED * abs(last):  # lambda hardly matters to this method
                 return
             gain *= 0.5 if last * error < 0 else 1.0  # overshot
 

@@ -35,7 +35,7 @@ class Run:
     image: str  # file name without suffix
     codec: str  # a method, or "jpeg", …
     preset: str
-    lmbda: float  # or a conventional codec's quality
+    lmbda: float  # or a conventional codec's quality, or the bpp aimed at
     width: int
     height: int
     bytes: int  # of the file

@@ -30,7 +30,7 @@ def add_evaluate(commands: Any) -> None:
     evaluate.add_argument("images", nargs="+", metavar="IMAGES", help="files and folders; measured as 8-bit RGB")
     evaluate.add_argument("-o", "--output", required=True, metavar="runs.tsv", help="a row per picture and lambda")
     evaluate.add_argument("--method", default="pyramid", help="see `inrc methods` (default pyramid)")
-    evaluate.add_argument("--tune", metavar="FOR", help="fastdecode: half the decoding time, more bytes")
+    add_variants(evaluate)
     evaluate.add_argument("--preset", default="fast", help="draft, fast, medium, slow or placebo (default fast)")
     evaluate.add_argument("--iterations", type=int, metavar="N", help="instead of the preset's")
     evaluate.add_argument("--lmbda", type=float, nargs="+", default=LAMBDAS, metavar="X", help=f"default {LAMBDAS}")
@@ -42,20 +42,28 @@ def add_evaluate(commands: Any) -> None:
     evaluate.add_argument("--plot", metavar="rd.png", help="rate-distortion curve")
 
 
+def add_variants(parser: argparse.ArgumentParser) -> None:
+    """Of a method."""
+    parser.add_argument("--tune", metavar="FOR", help="fastdecode: half the decoding time, more bytes; meta: a shared start")
+    coding = "of weights that a method's paper codes in its own way: so (paper, the default), or as is cheapest (best)"
+    parser.add_argument("--coding", default="paper", metavar="HOW", help=coding)
+
+
 def evaluate_command(options: argparse.Namespace) -> None:
     from .curves import mean_curve, plot, to_compressai_json
-    from .encode import choose_device, choose_iterations, choose_method
+    from .encode import choose_coding, choose_device, choose_iterations, choose_method
     from .evaluate import evaluate
     from .goal import Goal
 
     images, points = pictures_in(options.images), list(dict.fromkeys(options.lmbda))
     choose_method(options.method, options.tune)
+    best = choose_coding(options.coding)
     choose_device(options.device)
     choose_iterations(options.preset, options.iterations)
     for lmbda in points:
         Goal.of(lmbda)
     check_folders(options.json, options.plot)
-    name = f"{options.method} {options.tune}" if options.tune else options.method
+    name = " ".join(filter(None, [options.method, options.tune, "best" if best else ""]))
     runs, failures = evaluate(
         images,
         points,
@@ -102,9 +110,8 @@ def encoder(options: argparse.Namespace) -> "Encode":
     from .pictures import PictureError, read_picture
     from .progress import shown
 
-    shared = {
-        name: getattr(options, name) for name in ("method", "tune", "preset", "iterations", "device", "threads", "seed")
-    }
+    names = ("method", "tune", "coding", "preset", "iterations", "device", "threads", "seed")
+    shared = {name: getattr(options, name) for name in names}
 
     def encode(path: Path, lmbda: float) -> tuple[bytes, dict[str, int]]:
         picture = read_picture(path)

@@ -31,6 +31,10 @@ def network(layers: int) -> Perceptron:
     return Perceptron(("width",) * layers, axes, omega=OMEGA, offset=0.0)
 
 
+def manifest_of(layers: int) -> Manifest:
+    return network(layers).manifest(f"coin{layers}", method="coin")
+
+
 def size_for(signal: Signal, nbytes: float) -> tuple[int, int]:
     """Layers and width."""
     sizes = [(d, w) for d, w in (*NARROWER, *SIZES)]
@@ -40,14 +44,14 @@ def size_for(signal: Signal, nbytes: float) -> tuple[int, int]:
 
 def build(signal: Signal, nbytes: float) -> Field:
     layers, width = size_for(signal, nbytes)
-    manifest = network(layers).manifest(f"coin{layers}")
+    manifest = manifest_of(layers)
     coding = dict.fromkeys(manifest.groups, "half")
     return perceptron_field(signal, network(layers), manifest, {"width": width}, coding, equal=True)
 
 
 def profiles() -> Iterator[tuple[Manifest, tuple[Graph]]]:
     for layers in DEPTHS:
-        manifest = network(layers).manifest(f"coin{layers}")
+        manifest = manifest_of(layers)
         yield manifest, (field_graph(manifest, network(layers).image),)
 
 

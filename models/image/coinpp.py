@@ -15,7 +15,7 @@ from ...runtime.profile import Manifest
 from ...runtime.syntax import SIDE_MAX, Signal
 from ..field import HALO, Field, field_graph
 from ..method import Base, Graph, Method, Paper, Phase, Recipe, Tensors
-from ..parts.modulation import cell_of, init_modulated, modulated
+from ..parts.modulation import cell_of, init_modulated, modulated, modulated_macs
 from ..shared import adapt, load, rgb_only
 from ..weights import Rounded
 
@@ -68,7 +68,8 @@ def manifest() -> Manifest:
     counts = tuple(int(count) for count in load("coinpp")["counts"])
     sizes = (("patch_rows", SIDE_MAX), ("patch_columns", SIDE_MAX))
     numbers = ("numbers", ("frames", "patch_rows", "patch_columns", LATENTS), "numbers")
-    return Manifest("coinpp", sizes, (numbers,), halo=HALO, counts={"numbers": (counts,)})
+    macs = modulated_macs(2, LAYERS, WIDTH, LATENTS, PATCH**2)
+    return Manifest("coinpp", sizes, (numbers,), halo=HALO, counts={"numbers": (counts,)}, macs=macs)
 
 
 def image(tensors: Tensors) -> Tensor:

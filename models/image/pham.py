@@ -18,7 +18,7 @@ from ...runtime.profile import Manifest
 from ...runtime.syntax import SIDE_MAX, Signal
 from ..field import HALO, Field, field_graph
 from ..method import Base, Graph, Method, Paper, Phase, Recipe, Tensors
-from ..parts.modulation import init_modulated, interpolated, modulated
+from ..parts.modulation import init_modulated, interpolated, modulated, modulated_macs
 from ..rates import laplace_bits
 from ..shared import load, rgb_only
 from ..weights import Rounded
@@ -81,7 +81,8 @@ def manifest() -> Manifest:
     counts = tuple(tuple(int(count) for count in row) for row in load("pham")["counts"])
     sizes = (("cell_rows", SIDE_MAX), ("cell_columns", SIDE_MAX))
     numbers = ("numbers", (LATENTS, "cell_rows", "cell_columns"), "numbers")
-    return Manifest("pham", sizes, (numbers,), halo=HALO, counts={"numbers": counts})
+    macs = modulated_macs(8, LAYERS, WIDTH, LATENTS, CELL**2)
+    return Manifest("pham", sizes, (numbers,), halo=HALO, counts={"numbers": counts}, macs=macs)
 
 
 def build(signal: Signal, nbytes: float) -> Field:

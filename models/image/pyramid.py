@@ -64,6 +64,7 @@ def design(levels: int, order: str = "raster") -> Design:
         learned(levels),
         beside(levels, "hidden"),
         (("neighbours", NEIGHBOURS_MAX), ("features", 16), ("hidden", 256), *sizes),
+        method="pyramid",
     )
 
 

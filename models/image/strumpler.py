@@ -41,7 +41,7 @@ def build_meta(signal: Signal, nbytes: float) -> Field:
 
 
 def meta_manifest(width: int) -> Manifest:
-    return network(width).manifest(f"strumpler_meta{width}", outputs=3)
+    return network(width).manifest(f"strumpler_meta{width}", 3, "strumpler")
 
 
 def image_of_differences(width: int, tensors: Tensors) -> Tensor:

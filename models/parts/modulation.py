@@ -30,6 +30,11 @@ def init_modulated(inputs: int, layers: int, width: int, numbers: int, omega: fl
     return tensors | {"last.weight": last, "last.bias": torch.full((3,), 0.5)}
 
 
+def modulated_macs(inputs: int, layers: int, width: int, numbers: int, pixels: int) -> float:
+    """Multiply-accumulates per pixel of such a network, the maps being made once a cell of so many `pixels`."""
+    return width * (inputs + (layers - 1) * width + 3 + layers * numbers / pixels)
+
+
 def modulated(base: Tensors, x: Tensor, maps: list[Tensor], omega: float) -> Tensor:
     """(..., inputs) -> (..., 3); `maps` holds each layer's shifts, (..., width)."""
     for i, shift in enumerate(maps):

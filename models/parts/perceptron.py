@@ -122,9 +122,9 @@ class Perceptron:
         out = torch.addmm(tensors[f"{last}.bias"] + self.offset, hidden, tensors[f"{last}.weight"])
         return out.t().reshape(-1, below.shape[0], beside.shape[0])
 
-    def manifest(self, name: str, outputs: int | str = "channels") -> Manifest:
+    def manifest(self, name: str, outputs: int | str = "channels", method: str = "") -> Manifest:
         sizes = tuple((width, 1024) for width in dict.fromkeys(self.widths) if isinstance(width, str))
-        return Manifest(name, sizes, tuple(self.tensors(outputs)), halo=HALO)
+        return Manifest(name, sizes, tuple(self.tensors(outputs)), halo=HALO, method=method)
 
 
 def perceptron_field(

@@ -36,7 +36,9 @@ def manifest(name: str) -> Manifest:
         ("stem.weight", ("width0", NUMBERS, 1, 1), "stem.weight"),
         ("stem.bias", ("width0",), "stem.bias"),
     )
-    return Manifest(f"hnerv_{name}", (*GRID, *stages(name).sizes), (*first, *stages(name).entries), halo=WHOLE)
+    return Manifest(
+        f"hnerv_{name}", (*GRID, *stages(name).sizes), (*first, *stages(name).entries), halo=WHOLE, method="hnerv"
+    )
 
 
 def image_of(name: str):

@@ -42,7 +42,7 @@ def manifest(name: str) -> Manifest:
         ("stem.bias", ("width0", "grid_rows", "grid_columns"), "stem.bias"),
     )
     sizes = (("hidden", 4096), *GRID, *stages(name).sizes)
-    return Manifest(f"nerv_{name}", sizes, (*stem, *stages(name).entries), halo=WHOLE)
+    return Manifest(f"nerv_{name}", sizes, (*stem, *stages(name).entries), halo=WHOLE, method="nerv")
 
 
 def stem(tensors: Tensors) -> Tensor:

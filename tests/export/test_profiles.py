@@ -24,6 +24,11 @@ def test_every_profile_is_made_and_shipped():
     assert {path.stem for path in FOLDER.glob("*.txt")} == set(MADE)
 
 
+@pytest.mark.parametrize("name", METHODS)
+def test_manifests_name_their_method(name):
+    assert {manifest.method or manifest.name for manifest, _ in METHODS[name]().profiles()} == {name}
+
+
 @pytest.mark.parametrize("name", STANDARD.values())
 def test_manifest_and_inputs_agree(name):
     profile = load(name)

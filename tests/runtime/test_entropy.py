@@ -101,7 +101,7 @@ def test_sparse_steps_pay_for_where_they_are():
     bits, step = int(np.float16(0.3).view(np.uint16)), np.float32(np.float16(0.3))
     positions = 2000 * -(0.2 * np.log2(0.2) + 0.8 * np.log2(0.8))
     best = min(round_trip(SparseStepped(92, bits, there), symbols) for there in range(64))
-    assert best < positions + 400 * 8.5 + 60 < min(round_trip(Stepped(scale, bits), symbols) for scale in range(60, 120, 4))
+    assert best < positions + 400 * 9.5 + 60 < min(round_trip(Stepped(scale, bits), symbols) for scale in range(60, 120, 4))
     np.testing.assert_array_equal(SparseStepped(92, bits, 20).values(symbols, 0), symbols.astype(np.float32) * step)
 
 

@@ -1,5 +1,7 @@
 """Bytes from strangers: whatever they say, decoding ends soon, with a picture or with BitstreamError."""
 
+import json
+import math
 import time
 import tracemalloc
 import zlib
@@ -18,7 +20,7 @@ from inrcodec.runtime.entropy import TAGS
 from inrcodec.runtime.native import SWITCH
 from inrcodec.runtime.network import Network
 from inrcodec.runtime.pixels import Metadata
-from inrcodec.runtime.profile import Profile, bundle, standard
+from inrcodec.runtime.profile import Manifest, Profile, bundle, standard
 from inrcodec.runtime.range_coder import Encoder
 from inrcodec.runtime.segment import EXPONENTS, code_segment, read_segment
 from inrcodec.runtime.syntax import COLOURS, Header, Signal, read_file, write_file
@@ -203,6 +205,12 @@ def test_manifests_that_do_not_fit(files, changed):
     data = write_file(Header(header.signal, 0, profile.digest, {"graphs": bundle(profile)}), payload)
     with pytest.raises(BitstreamError):
         decode(data, threads=1, trust_graph=True)
+
+
+@pytest.mark.parametrize("changed", [{"macs": -1}, {"macs": math.nan}, {"macs": 10**400}, {"levels": math.inf}, {"sizes": 3}])
+def test_manifests_of_nonsense(changed):
+    with pytest.raises(BitstreamError, match="wanted a profile's manifest"):
+        Manifest.from_json(json.dumps(json.loads(standard(22).manifest.to_json()) | changed))
 
 
 @pytest.mark.parametrize("kernel", ["1", "0"])

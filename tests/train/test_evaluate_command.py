@@ -60,6 +60,15 @@ def test_evaluate_goes_on(evaluated, pictures, tmp_path, capsys, monkeypatch):
     assert len(capsys.readouterr().out.splitlines()) == 3  # the means alone
 
 
+def test_codings_are_codecs(pictures, tmp_path):
+    tsv = tmp_path / "runs.tsv"
+    for coding in ("paper", "best"):
+        arguments = ["-o", str(tsv), "--lmbda", "0.01", "--method", "coin", "--coding", coding, *QUICK]
+        assert main(["evaluate", str(pictures / "waves.png"), *arguments]) == 0
+    paper, best = read_runs(tsv)
+    assert (paper.codec, best.codec) == ("coin", "coin best") and best.bytes < paper.bytes
+
+
 def test_evaluate_reports_failures(pictures, tmp_path, capsys):
     (tmp_path / "broken.png").write_bytes(b"\x89PNG")
     (tmp_path / "grey.png").write_bytes((pictures / "grey.png").read_bytes())
@@ -86,6 +95,7 @@ def test_an_interrupted_encode_is_no_run(pictures, tmp_path, capsys, monkeypatch
     [
         (["--lmbda", "-1"], "--lmbda: wanted a positive number"),
         (["--method", "nerf"], "--method: wanted one of"),
+        (["--coding", "worst"], "--coding: wanted paper or best"),
         (["--preset", "eternal"], "--preset: wanted one of"),
         (["--iterations", "0"], "--iterations: wanted a positive number"),
         (["--json", "nowhere/x.json"], "wanted an output in a folder that is there"),
