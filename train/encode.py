@@ -26,11 +26,12 @@ from .pictures import Picture, as_set, from_array, read_picture
 
 PRESETS = {"draft": 150, "fast": 800, "medium": 10_000, "slow": 30_000, "placebo": 100_000}  # iterations
 CORRECTIONS = 8  # short refits towards a rate or a PSNR
-CORRECTION_GAIN = 1.0  # of the error, halved whenever it changes its sign
+CORRECTION_GAIN, GAIN_MAX = 1.0, 8.0  # of the error: halved whenever it changes its sign, doubled where it hardly shrinks
 CORRECTION_SHARE = 0.15  # of the iterations
 FEWEST_CORRECTION = 40  # iterations
 UNMOVED = 0.15  # of the error: a correction that takes less of it is the last
-CORRECTION_START = 0.75  # of the recipe
+CORRECTION_START = 0.6  # of the recipe
+FAR, FAR_SHARE, FAR_START = 0.3, 0.4, 0.4  # an error from which on a refit takes more iterations, from an earlier part on
 MAIN_SHARE = 0.6  # of a budget in seconds, where corrections may follow
 STEERED = (0.3, 0.85)  # the part of a fit in which lambda follows the goal: before, rate and PSNR say little of the end
 STEERING = 0.1  # of the error, at each check: more winds lambda up while the fit is still catching up
@@ -155,7 +156,8 @@ class Encoding:
         self.signal = Signal(height, width, COLOURS[channels - 1], depth, len(pixels))
         if len(pixels) > 1 and not method.sets:
             raise UnsuitedError(f"method {method.name}: wanted one picture, got a set of {len(pixels)}")
-        self.recipe = method.recipe(goal.first_lmbda(self.signal.pixels))
+        self.lmbda = goal.first_lmbda(self.signal.pixels)
+        self.recipe = method.recipe(self.lmbda)
         target = torch.from_numpy(pixels.astype(np.float32) / (2**depth - 1)).permute(0, 3, 1, 2)
         self.target, self.seed = target.contiguous().to(device), seed
         self.iteration, self.saved, self.best_coding = 0, {}, best_coding
@@ -170,7 +172,7 @@ class Encoding:
     def start(self, candidate: int) -> Fit:
         """A fresh fit, each candidate from another seed."""
         seed = 1000 * candidate + self.seed
-        return Fit(self.architecture, self.target, self.goal.first_lmbda(self.signal.pixels), self.recipe, seed)
+        return Fit(self.architecture, self.target, self.lmbda, self.recipe, seed)
 
     def warm_up(self, budget: Budget) -> None:
         """Choose the networks' size by what a first start spends; of several starts, go on with the best."""
@@ -183,8 +185,12 @@ class Encoding:
         if self.recipe.candidates < 2 or steps < FEWEST_WARMUP:
             return
         pilot, before = self.take_steps(self.fit, steps), self.architecture
+        spent = WARMUP_EXCESS * pilot.measure().bpp * self.signal.pixels / 8
         if self.goal.kind in ("lmbda", "psnr"):
-            self.build(WARMUP_EXCESS * pilot.measure().bpp * self.signal.pixels / 8)
+            self.build(spent)
+        else:
+            self.lmbda = moved(self.lmbda, self.goal.error(spent, self.signal.pixels, math.nan))
+            pilot.lmbda = self.lmbda
         fits = [pilot] if self.architecture == before else []
         fits += [self.take_steps(self.start(k), steps) for k in range(1, self.recipe.candidates)]
         self.fit = min(fits, key=lambda fit: fit.measure().cost(fit.lmbda))
@@ -265,7 +271,7 @@ class Encoding:
     def correct(self, budget: Budget, end: float | None) -> None:
         """Short refits with other lambdas until the goal is met, or `end` (of `time.monotonic`) is near."""
         error, gain = self._error(), CORRECTION_GAIN
-        spare = Budget(max(FEWEST_CORRECTION, int(budget.iterations * CORRECTION_SHARE)), reserve=budget.reserve)
+        spare = Budget(1, reserve=budget.reserve)
         for _ in range(CORRECTIONS):
             if self.met():
                 return
@@ -276,15 +282,20 @@ class Encoding:
                     return
             self.fit.begin(self.fit.inr)
             self.fit.lmbda = moved(self.fit.lmbda, gain * error)
-            for i, done, _ in run(self.fit, self.recipe, spare, after=CORRECTION_START):
+            far = abs(error) > FAR
+            spare.iterations = max(FEWEST_CORRECTION, int(budget.iterations * (FAR_SHARE if far else CORRECTION_SHARE)))
+            for i, done, _ in run(self.fit, self.recipe, spare, after=FAR_START if far else CORRECTION_START):
                 self.iteration += 1
                 if i % 20 == 0:
                     self.watch(Progress("correct", done, self.iteration, self.fit.lmbda, math.nan, math.nan))
             self.fit.measure()
             last, error = error, self.finish()
-            if abs(error - last) < UNMOVED * abs(last):  # lambda hardly matters to this method
+            if not self.fit.mask.numel() and abs(error - last) < UNMOVED * abs(last):  # of this method lambda is no lever
                 return
-            gain *= 0.5 if last * error < 0 else 1.0  # overshot
+            if last * error < 0:  # overshot
+                gain *= 0.5
+            elif abs(error) > abs(last) / 2:
+                gain = min(2 * gain, GAIN_MAX)
 
     def met(self) -> bool:
         assert self.written
