@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -26,9 +27,10 @@ THREADS_MAX, RUNS_MAX = 1024, 10**6
 def add_commands(commands: Any) -> None:
     decode = add(commands, "decode", decode_command, "decode a file to a picture")
     decode.add_argument("input", metavar="IN.inr")
-    kinds = ".png .jpg .webp .avif .tif .ppm .npy, by its ending; of a set a folder"
+    kinds = ".png .jpg .webp .avif .tif .ppm .npy, by its ending; of a set a folder; of a clip a folder, .y4m .mp4 .mkv ..."
     decode.add_argument("output", metavar="OUT", help=kinds)
     decode.add_argument("--frame", type=whole(2**31), metavar="K", help="only this one of a set, the first being 0")
+    decode.add_argument("--frames", type=span, metavar="A:B", help="of a clip, from frame A up to before B")
     decode.add_argument("--region", type=region, metavar="X,Y,W,H", help="only this part, in pixels of the whole picture")
     scales = decode.add_mutually_exclusive_group()
     scales.add_argument("--scale", type=scale, default=1, metavar="1/2", help="1, 1/2, 1/4 or 1/8 of its size (default 1)")
@@ -62,6 +64,14 @@ def whole(most: int) -> Callable[[str], int]:
         return int(text)
 
     return read
+
+
+def span(text: str) -> tuple[int, int]:
+    """For argparse: two numbers with a colon between."""
+    first, colon, last = text.partition(":")
+    if not (colon and first.isdecimal() and last.isdecimal()):
+        raise argparse.ArgumentTypeError(f"wanted A:B, got {text}")
+    return int(first), int(last)
 
 
 def region(text: str) -> Region:
@@ -111,6 +121,11 @@ def decode_command(options: argparse.Namespace) -> None:
     if file.partial:
         print(f"{options.input} is not a whole file: what it lacks is guessed", file=sys.stderr)
     check_frame(file, options.frame or 0)
+    if file.facts is not None and options.frame is None:
+        decode_clip(file, options)
+        return
+    if options.frames:
+        raise ValueError(f"--frames: wanted a clip, got a file of {len(file)} picture{'s' * (len(file) > 1)}")
     frames = range(len(file)) if options.frame is None else [options.frame]
     pictures = (file.read(k, options.region, options.size or options.scale) for k in frames)
     output = Path(options.output)
@@ -122,6 +137,23 @@ def decode_command(options: argparse.Namespace) -> None:
     output.mkdir(exist_ok=True)
     for k, picture in zip(frames, pictures):
         write_image(output / f"{k:03}.png", picture, file.metadata)
+
+
+def decode_clip(file: InrFile, options: argparse.Namespace) -> None:
+    """The whole clip, with its sound, or some of its frames without."""
+    from .footage import write_clip
+
+    assert file.facts
+    first, last = options.frames or (0, len(file))
+    if not first < last <= len(file):
+        raise ValueError(f"--frames: wanted frames within 0:{len(file)}, got {first}:{last}")
+    if options.region or options.scale != 1 or options.size:
+        raise ValueError("wanted --frame K with --region, --scale or --size: clips decode whole")
+    ticks = file.facts.timestamps[first:last]
+    facts = replace(file.facts, frames=last - first, timestamps=tuple(tick - ticks[0] for tick in ticks))
+    whole = last - first == len(file)
+    audio = file.header.sections.get("audio", b"") if whole else b""
+    write_clip(options.output, (file[k] for k in range(first, last)), facts, audio)
 
 
 def check_frame(file: InrFile, frame: int) -> None:
@@ -139,6 +171,8 @@ def info_command(options: argparse.Namespace) -> None:
     macs = ", ".join(f"{stage} {value:.0f}" for stage, value in facts["macs_per_pixel_by_stage"].items())
     chosen = ", ".join(f"{name} {value}" for name, value in facts["sizes"].items())
     several = f"{facts['frames']} pictures of " if facts["frames"] > 1 else ""
+    if "rate" in facts:
+        several = f"{facts['frames']} frames in {facts['segments']} segments, {facts['rate']:g} a second, of "
     kind = f"{facts['colour']}, {facts['bit_depth']} bits a sample"
     print(f"{options.input}: {several}{facts['width']}x{facts['height']} {kind}")
     print(f"  {facts['bytes']} bytes, {facts['bpp']:.4f} bpp, checksum {facts['checksum']} (good)")
@@ -168,6 +202,7 @@ def describe(file: InrFile) -> dict[str, Any]:
         "macs_per_pixel": sum(macs.values()),
         "macs_per_pixel_by_stage": macs,
         "metadata": {name: len(value) for name, value in vars(file.metadata).items() if value},
+        **({"rate": float(file.facts.rate), "segments": len(file.index)} if file.facts else {}),
     }
 
 

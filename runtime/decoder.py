@@ -7,17 +7,19 @@ import zlib
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
 
+from .clip import ClipFacts, code_facts
 from .pixels import Metadata
 from .profile import Profile, standard, unbundle
 from .segment import Segment, read_segment
 from .syntax import DIGEST, NAMED_BY_DIGEST, PIXELS_MAX, Entry, Header, Signal, check, read_header
 from .synthesis import Synthesis, Window, assemble, halved
-from .wire import BitstreamError
+from .wire import BitstreamError, Reader
 
 PROFILE_FOLDER = "INRC_PROFILES"  # environment variable: where profiles named by digest lie
 
@@ -128,6 +130,18 @@ class InrFile:
     @property
     def metadata(self) -> Metadata:
         return metadata(self.header)
+
+    @cached_property
+    def facts(self) -> ClipFacts | None:
+        """A clip's, of the frames that are there; None of pictures. Raises BitstreamError."""
+        signal, section = self.header.signal, self.header.sections.get("clip")
+        if section is None:
+            return None
+        wire = Reader(section)
+        facts = code_facts(wire, (signal.frames, signal.height, signal.width))
+        if wire.position != len(section):
+            raise BitstreamError(f"wanted {wire.position} bytes of facts on the clip, got {len(section)}")
+        return replace(facts, frames=len(self), timestamps=facts.timestamps[: len(self)])
 
     def payload(self, k: int = 0) -> bytes:
         """Of the k-th segment. Raises BitstreamError for a damaged one of a clip."""

@@ -1,7 +1,6 @@
 """What is in a file: bytes by section, and the decoder's cost in multiply-accumulates."""
 
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 
@@ -23,15 +22,17 @@ def section_bytes(file: InrFile) -> dict[str, int]:
     plain = Writer()
     code_header(plain, replace(file.header, sections={}))
     first, payload = BEFORE_HEADER + len(plain.data), sum(entry.size for entry in file.index)
-    networks = min(payload, sum(map(partial(networks_bytes, file), range(len(file.index)))))
+    networks = payload
+    if file.profile.manifest.levels:
+        networks = min(payload, networks_bytes(file))
     metadata = len(file.data) - payload - first
     return {"header": first, "metadata": metadata, "networks": networks, "latents": payload - networks}
 
 
-def networks_bytes(file: InrFile, k: int) -> int:
-    """Of the k-th segment."""
+def networks_bytes(file: InrFile) -> int:
+    """Of a picture's only segment, what comes before its latents."""
     meter = Meter()
-    code_segment(meter, file.profile.manifest, file.signal(k), file.segment(k), latents=False)
+    code_segment(meter, file.profile.manifest, file.signal(), file.segment(), latents=False)
     return round(meter.bits / 8)
 
 

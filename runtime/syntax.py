@@ -23,7 +23,8 @@ SEGMENT_MAX = 2**31 - 1  # bytes
 SECTION_MAX = 2**20  # bytes
 COLOURS = ("grey", "grey+alpha", "rgb", "rgba")
 DEPTHS = (8, 16)  # bits
-SECTIONS = ("icc", "exif", "xmp", "graphs")
+SECTIONS = ("icc", "exif", "xmp", "graphs", "clip", "audio")
+RAW = {"audio": 2**30}  # bytes of those that are not deflated; it is compressed already
 NAMED_BY_DIGEST = 0  # the profile number of a graph that is not among the standard ones
 DIGEST = 8  # bytes
 
@@ -120,12 +121,18 @@ def code_index(wire: Wire, frames: int, given: tuple[Entry, ...]) -> tuple[Entry
 
 
 def code_sections(wire: Wire, given: dict[str, bytes]) -> dict[str, bytes]:
-    """A byte that says which sections there are, then each in the order of SECTIONS, deflated."""
+    """A byte that says which sections there are, then each in the order of SECTIONS, deflated but for RAW ones."""
     there = wire.byte(sum(1 << i for i, name in enumerate(SECTIONS) if name in given))
     if there == 0 or there >> len(SECTIONS):
         raise BitstreamError(f"wanted sections among {len(SECTIONS)} known ones, got the mask {there}")
     names = [name for i, name in enumerate(SECTIONS) if there >> i & 1]
-    return {name: _inflate(wire.blob(zlib.compress(given.get(name, b""), 9), SECTION_MAX), name) for name in names}
+    return {name: _code_section(wire, name, given.get(name, b"")) for name in names}
+
+
+def _code_section(wire: Wire, name: str, given: bytes) -> bytes:
+    if name in RAW:
+        return wire.blob(given, RAW[name])
+    return _inflate(wire.blob(zlib.compress(given, 9), SECTION_MAX), name)
 
 
 def _inflate(data: bytes, name: str) -> bytes:
@@ -149,7 +156,7 @@ def write_file(header: Header, payload: bytes) -> bytes:
     return start + zlib.crc32(covered).to_bytes(4, "little") + content + payload
 
 
-def write_clip(header: Header, segments: Sequence[tuple[int, bytes]]) -> bytes:
+def write_segments(header: Header, segments: Sequence[tuple[int, bytes]]) -> bytes:
     """The whole file of a clip: of each segment how many frames it has, and its payload."""
     index = tuple(Entry(frames, len(payload), zlib.crc32(payload)) for frames, payload in segments)
     return write_file(replace(header, index=index), b"".join(payload for _, payload in segments))

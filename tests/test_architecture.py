@@ -20,9 +20,9 @@ ALLOWED = {
     "runtime": DECODER,
     "models": DECODER | {"torch"},
     "export": DECODER | {"torch", "onnx"},
-    "train": DECODER | {"torch", "onnx", "PIL", "imagecodecs", "matplotlib", "rich", "scipy"},
+    "train": DECODER | {"torch", "onnx", "PIL", "av", "imagecodecs", "matplotlib", "rich", "scipy"},
 }
-ALLOWED_IN_FUNCTIONS = {"runtime": {"PIL", "imagecodecs"}}
+ALLOWED_IN_FUNCTIONS = {"runtime": {"PIL", "av", "imagecodecs"}}
 
 SHIPPED = [ROOT / "__init__.py", *sorted(path for floor in FLOORS for path in (ROOT / floor).rglob("*.py"))]
 SOURCES = [*SHIPPED, *sorted((ROOT / "tests").rglob("*.py"))]
@@ -136,7 +136,7 @@ DECODER_MODULES = [
     ids=["package", "runtime", "every module of runtime", "command"],
 )
 def test_decoding_loads_no_encoder(modules, tmp_path):
-    heavy = ["torch", "onnx", "PIL", "imagecodecs", "matplotlib", "rich", "scipy"]
+    heavy = ["torch", "onnx", "PIL", "av", "imagecodecs", "matplotlib", "rich", "scipy"]
     script = f"import sys, {', '.join(modules)}; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path)
     assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr

@@ -16,6 +16,24 @@ from .compare_command import add_compare
 from .evaluate_command import add_evaluate, add_variants
 
 EXTRA = "inrc {}: wanted the encoder's packages, {} is missing: pip install 'inrcodec[train]'"
+DEFAULT, CLIP_DEFAULT = "pyramid", "hnerv"
+CLIPS = (
+    ".mp4",
+    ".mov",
+    ".m4v",
+    ".mkv",
+    ".webm",
+    ".avi",
+    ".y4m",
+    ".264",
+    ".h264",
+    ".265",
+    ".hevc",
+    ".ivf",
+    ".mpg",
+    ".ts",
+    ".ogv",
+)
 LIBRARIES = ("torch", "onnx", "onnxscript", "PIL", "rich", "scipy", "matplotlib", "imagecodecs")
 
 
@@ -77,12 +95,13 @@ def parser() -> argparse.ArgumentParser:
 
 def add_encode(commands: Any) -> None:
     encode = add(commands, "encode", encode_command, "fit a picture and write it")
-    pictures = "a picture: PNG, JPEG, WebP, AVIF, TIFF, PPM ...; several for methods that take sets"
+    pictures = "a picture: PNG, JPEG, WebP, AVIF, TIFF, PPM ...; several for methods that take sets; or a clip: "
+    pictures += "whatever FFmpeg opens, or a folder of pictures"
     encode.add_argument("input", nargs="+", metavar="IN", help=pictures)
     encode.add_argument(
         "-o", "--output", metavar="OUT.inr", help="where it goes: needed for a set, else the last argument may be"
     )
-    encode.add_argument("--method", default="pyramid", help="see `inrc methods` (default pyramid)")
+    encode.add_argument("--method", help=f"see `inrc methods` (default {DEFAULT}, of clips {CLIP_DEFAULT})")
     add_variants(encode)
     encode.add_argument("--preset", default="fast", help="draft, fast, medium, slow or placebo (default fast)")
     goal = encode.add_mutually_exclusive_group()
@@ -105,6 +124,10 @@ def encode_command(options: argparse.Namespace) -> None:
     if not inputs:
         raise UsageError("wanted a picture and an output, got one name")
     output = check_output(name)
+    if len(inputs) == 1 and is_clip(Path(inputs[0])):
+        encode_clip_command(options, Path(inputs[0]), output)
+        return
+    options.method = options.method or DEFAULT
     from .encode import encode_picture
     from .goal import Goal
     from .pictures import as_set, read_picture
@@ -130,6 +153,37 @@ def encode_command(options: argparse.Namespace) -> None:
     if result.interrupted:
         on = "; --resume goes on" if checkpoint.exists() else ""
         print(f"inrc encode: interrupted; the best so far is in {output}{on}", file=sys.stderr)
+
+
+def is_clip(path: Path) -> bool:
+    return path.suffix.lower() in CLIPS or (path.is_dir() and not path.suffix)
+
+
+def encode_clip_command(options: argparse.Namespace, source: Path, output: Path) -> None:
+    from .clips import open_clip
+    from .goal import Goal
+    from .progress import shown
+    from .segments import encode_clip
+
+    goal = Goal.of(options.lmbda, options.bpp, options.bytes, options.psnr)
+    clip = open_clip(source)
+    for note in clip.notes:
+        print(f"inrc encode: {source}: {note}", file=sys.stderr)
+    options.method = options.method or CLIP_DEFAULT
+    shared = ("method", "tune", "coding", "preset", "iterations", "device", "threads", "seed", "resume")
+    folder = output.with_name(output.name + ".segments")
+    with shown(options.quiet) as watch:
+        result = encode_clip(clip, folder, goal, watch=watch, **{name: getattr(options, name) for name in shared})
+    write_atomically(output, result.data)
+    names = ("segments", "bpp", "psnr", "iterations", "seconds", "interrupted")
+    facts = {name: getattr(result, name) for name in names} | {"bytes": len(result.data)}
+    if options.json:
+        print(json.dumps(facts))
+    elif not options.quiet:
+        text = "{bytes} bytes in {segments} segments, {bpp:.4f} bpp, {psnr:.2f} dB, {iterations} iterations, {seconds:.1f} s"
+        print(text.format(**facts))
+    if result.interrupted:
+        print(f"inrc encode: interrupted; the segments that are done are in {output}; --resume goes on", file=sys.stderr)
 
 
 ENCODE_FACTS = ("bpp", "psnr", "lmbda", "networks_bytes", "iterations", "seconds", "missed", "interrupted")

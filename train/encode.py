@@ -3,7 +3,7 @@
 import hashlib
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from io import BytesIO
@@ -19,7 +19,7 @@ from ..models.method import Method, UnsuitedError
 from ..runtime.decoder import decode
 from ..runtime.pixels import PixelError, write_atomically
 from ..runtime.syntax import COLOURS, Signal
-from .fit import CHECKS, Budget, Fit, Measure, run
+from .fit import CHECKS, NOTHING, Budget, Fit, Measure, run
 from .goal import Goal, moved
 from .memory import keep_freed_memory
 from .pictures import Picture, as_set, from_array, read_picture
@@ -103,12 +103,14 @@ def encode_picture(
     watch: Watch = lambda progress: None,
     checkpoint: Path | None = None,
     resume: bool = False,
+    start: Mapping[str, torch.Tensor] = NOTHING,
 ) -> Result:
     """Fit `method`, perhaps in a variant that it can be tuned to, to the picture, or to a set of them, and write it.
 
     Of weights that the method's paper codes in a way of its own, `coding` "best" takes the cheaper of that and ours.
     `seconds` bounds the whole call and replaces the preset's iterations. Ctrl-C ends the fit, and the best state so far
-    is written; `checkpoint` names a file from which a fit that was stopped goes on when `resume`. Raises EncodeError.
+    is written; `checkpoint` names a file from which a fit that was stopped goes on when `resume`. Tensors of `start` are what
+    those of their name and shape begin with. Raises EncodeError.
     """
     started = time.monotonic()
     torch.set_num_threads(threads or ALL_THREADS)
@@ -117,7 +119,7 @@ def encode_picture(
     if seconds is not None:
         budget.deadline = started + positive("--seconds", seconds) * (1 if goal.kind == "lmbda" else MAIN_SHARE)
     chosen = choose_method(method, tune), choose_coding(coding)
-    encoding = Encoding(picture, *chosen, goal, choose_device(device), seed, watch)
+    encoding = Encoding(picture, *chosen, goal, choose_device(device), seed, watch, start)
     key = fingerprint(picture, method, tune, coding, goal, budget.iterations, seed)
     interrupted = False
     try:
@@ -148,11 +150,12 @@ class Encoding:
         device: torch.device,
         seed: int,
         watch: Watch,
+        begin: Mapping[str, torch.Tensor] = NOTHING,
     ) -> None:
         height, width, channels = picture.pixels.shape[-3:]
         pixels = picture.pixels.reshape(-1, height, width, channels)
         depth = 8 * pixels.dtype.itemsize
-        self.picture, self.method, self.goal, self.watch = picture, method, goal, watch
+        self.picture, self.method, self.goal, self.watch, self.begin = picture, method, goal, watch, begin
         self.signal = Signal(height, width, COLOURS[channels - 1], depth, len(pixels))
         if len(pixels) > 1 and not method.sets:
             raise UnsuitedError(f"method {method.name}: wanted one picture, got a set of {len(pixels)}")
@@ -172,7 +175,7 @@ class Encoding:
     def start(self, candidate: int) -> Fit:
         """A fresh fit, each candidate from another seed."""
         seed = 1000 * candidate + self.seed
-        return Fit(self.architecture, self.target, self.lmbda, self.recipe, seed)
+        return Fit(self.architecture, self.target, self.lmbda, self.recipe, seed, self.begin)
 
     def warm_up(self, budget: Budget) -> None:
         """Choose the networks' size by what a first start spends; of several starts, go on with the best."""
@@ -211,7 +214,7 @@ class Encoding:
             self.iteration = state["iteration"]
         else:
             self.warm_up(budget)
-        every = max(1, budget.iterations // CHECKS)
+        every = max(1, budget.iterations // CHECKS, self.signal.frames // max(1, self.recipe.batch))
         kept = began = time.monotonic()
         first = self.iteration
         for iteration, done, phase in run(self.fit, self.recipe, budget, first):

@@ -7,8 +7,9 @@ the graph has no gradient outside [0, 1], and bright pictures collapse.
 import copy
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -21,6 +22,7 @@ from .soap import Soap
 
 GRADIENT_MAX = 0.1  # norm over all networks
 CHECKS = 50  # times that a fit is measured with rounded latents, and the best kept
+NOTHING: Mapping[str, Tensor] = MappingProxyType({})
 LATENT_BETAS = (0.9, 0.999)
 OPTIMIZERS = {"soap": Soap, "adam": Adam}  # of the networks, by `Recipe.optimizer`
 
@@ -60,14 +62,26 @@ class Budget:
 class Fit:
     """A fit in progress. `inr` is its state, `best` the best rounded one so far; `lmbda` may change on the way."""
 
-    def __init__(self, architecture: Architecture, target: Tensor, lmbda: float, recipe: Recipe, seed: int) -> None:
+    def __init__(
+        self,
+        architecture: Architecture,
+        target: Tensor,
+        lmbda: float,
+        recipe: Recipe,
+        seed: int,
+        start: Mapping[str, Tensor] = NOTHING,
+    ) -> None:
         self.architecture, self.target, self.lmbda, self.recipe = architecture, target, lmbda, recipe
         self.pixels = architecture.signal.pixels
         self.noise = torch.Generator(target.device).manual_seed(seed)
         self.order: list[int] = []  # of frames yet to be seen
         self.mask, self.phase = architecture.mask(target.device), recipe.phases[0]
         self.pace = paces(architecture, self.mask, recipe.growth)
-        self.begin(architecture.init(target, torch.Generator().manual_seed(seed)))
+        fresh = architecture.init(target, torch.Generator().manual_seed(seed))
+        fitting = {
+            n: t.to(target.device) for n, t in start.items() if n in fresh.tensors and t.shape == fresh.tensors[n].shape
+        }
+        self.begin(Inr(fresh.tensors | fitting, fresh.latents))
 
     def begin(self, inr: Inr) -> None:
         """Start from `inr`, with fresh optimizers."""

@@ -4,7 +4,7 @@ import zlib
 
 import pytest
 
-from inrcodec.runtime.syntax import FRAMES_MAX, Entry, Header, Signal, read_file, read_header, write_clip, write_file
+from inrcodec.runtime.syntax import FRAMES_MAX, Entry, Header, Signal, read_file, read_header, write_file, write_segments
 from inrcodec.runtime.wire import BitstreamError, Reader, Writer
 
 PAYLOAD = bytes(range(1, 200))
@@ -21,7 +21,7 @@ def test_header_of_a_default_image_is_short():
         Header(Signal(65_535, 4_000, "grey+alpha", 16), 2),
         Header(Signal(30, 40, frames=2), 25),
         Header(Signal(30, 40, frames=FRAMES_MAX), 25, sections={"xmp": b"x"}),
-        Header(Signal(300, 7, "rgba"), 0, b"12345678", {"icc": b"profile", "xmp": b"x" * 5000}),
+        Header(Signal(300, 7, "rgba"), 0, b"12345678", {"icc": b"profile", "xmp": b"x" * 5000, "audio": b"a" * 90}),
     ],
 )
 def test_round_trip(header):
@@ -30,7 +30,7 @@ def test_round_trip(header):
 
 IMAGE = write_file(Header(Signal(512, 768), 1, sections={"exif": b"abc"}), PAYLOAD)
 SEGMENTS = [(3, b"first"), (300, PAYLOAD), (1, b"")]
-CLIP = write_clip(Header(Signal(512, 768, frames=304), 1), SEGMENTS)
+CLIP = write_segments(Header(Signal(512, 768, frames=304), 1), SEGMENTS)
 
 
 @pytest.mark.parametrize("data", [IMAGE, CLIP], ids=["image", "clip"])

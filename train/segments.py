@@ -1,0 +1,143 @@
+"""Encode a clip, segment by segment: each is fitted as a set of pictures is, from the networks of the one before.
+
+Until all are done each lies as a file of its own in a folder beside the clip's, which is where an interrupted encode goes on.
+"""
+
+import hashlib
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..models.method import Tensors, UnsuitedError
+from ..runtime.clip import ClipFacts, code_facts
+from ..runtime.decoder import InrFile
+from ..runtime.pixels import Metadata, write_atomically
+from ..runtime.syntax import Header, read_file, write_segments
+from ..runtime.synthesis import network_tensors
+from ..runtime.wire import Writer
+from .clips import Clip
+from .cuts import cuts
+from .encode import EncodeError, Progress, Watch, choose_method, encode_picture
+from .goal import Goal
+from .pictures import Picture
+
+KEY = "key"  # the file that says of which encode the folder's segments are
+
+
+@dataclass(frozen=True)
+class ClipResult:
+    """A written clip; `psnr` is of all frames together. `interrupted`: it holds the segments that were done."""
+
+    data: bytes = field(repr=False)
+    segments: int
+    bpp: float
+    psnr: float
+    iterations: int
+    seconds: float
+    interrupted: bool = False
+
+
+def encode_clip(
+    clip: Clip,
+    folder: Path,
+    goal: Goal = Goal("lmbda", 1e-3),
+    first_frames: Sequence[int] = (),
+    resume: bool = False,
+    watch: Watch = lambda progress: None,
+    **options: Any,
+) -> ClipResult:
+    """Options as `encode_picture`'s, for each segment; a goal in bytes is the whole clip's. `folder` holds what is done.
+
+    `first_frames` of segments, 0 among them; otherwise as `cuts` finds them. Raises EncodeError, ClipError; after an
+    interruption before the first segment is done KeyboardInterrupt.
+    """
+    method = choose_method(options["method"], options.get("tune"))
+    if not method.sets:
+        raise UnsuitedError(f"method {method.name}: wanted a picture, got a clip")
+    began, facts = time.monotonic(), clip.facts
+    firsts = list(first_frames) or cuts(clip)
+    prepare(folder, hashlib.sha256(repr((facts, firsts, goal, sorted(options.items()))).encode()).hexdigest(), resume)
+    done: list[Path] = []
+    errors, iterations, interrupted = 0.0, 0, False
+    for k, (first, last) in enumerate(pairwise([*firsts, facts.frames])):
+        path, pixels = folder / f"{k:06}.inr", clip.read(first, last)
+        if not path.exists():
+            start = network_tensors(InrFile(done[-1]).segment()) if done else {}
+
+            def seen(progress: Progress, k: int = k) -> None:
+                whole = (k + progress.done) / len(firsts)
+                watch(replace(progress, stage=f"{progress.stage}, segment {k + 1} of {len(firsts)}", done=whole))
+
+            result = encode_picture(
+                Picture(pixels, Metadata(), ()),
+                goal=replace(goal, value=goal.value * (last - first) / facts.frames) if goal.kind == "bytes" else goal,
+                start=as_tensors(start),
+                checkpoint=path.with_suffix(".resume"),
+                resume=resume,
+                watch=seen,
+                **options,
+            )
+            iterations += result.iterations
+            if result.interrupted:
+                interrupted = True
+                break
+            write_atomically(path, result.data)
+        errors += squared_error(path, pixels)
+        done.append(path)
+    if not done:
+        raise KeyboardInterrupt
+    frames = [*firsts, facts.frames][len(done)]
+    data = joined(done, facts, frames, clip.audio())
+    if not interrupted:
+        shutil.rmtree(folder)
+    psnr = -10 * np.log10(max(errors / (frames * facts.height * facts.width), 1e-12))
+    bpp = 8 * len(data) / (frames * facts.height * facts.width)
+    return ClipResult(data, len(done), bpp, float(psnr), iterations, time.monotonic() - began, interrupted)
+
+
+def prepare(folder: Path, key: str, resume: bool) -> None:
+    """An empty folder, or, to resume, one with segments of the same encode."""
+    marker = folder / KEY
+    if resume and folder.exists():
+        if not marker.is_file() or marker.read_text() != key:
+            raise EncodeError(f"--resume: {folder} is of another clip or other options; delete it to start anew")
+        return
+    if folder.exists() and not marker.is_file():
+        raise EncodeError(f"wanted a folder for segments or nothing at {folder}, found something else")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    marker.write_text(key)
+
+
+def as_tensors(arrays: dict[str, np.ndarray]) -> Tensors:
+    return {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+
+def squared_error(path: Path, pixels: np.ndarray) -> float:
+    """Of what the runtime decodes, the mean over channels summed over pixels, of values in [0, 1]."""
+    peak, total = np.iinfo(pixels.dtype).max, 0.0
+    for decoded, frame in zip(InrFile(path), pixels):
+        difference = (decoded.reshape(frame.shape).astype(np.float32) - frame) / peak
+        total += float(np.square(difference).mean(2, dtype=np.float64).sum())
+    return total
+
+
+def joined(paths: list[Path], facts: ClipFacts, frames: int, audio: bytes) -> bytes:
+    """One file of the segments' files, which hold `frames` in all."""
+    files = [read_file(path.read_bytes()) for path in paths]
+    there = replace(facts, frames=frames, timestamps=facts.timestamps[:frames])
+    wire = Writer()
+    code_facts(wire, (frames, facts.height, facts.width), there)
+    sections = {"clip": bytes(wire.data)} | ({"audio": audio} if audio else {})
+    header = files[0][0]
+    if any(other.profile != header.profile for other, _ in files):
+        raise EncodeError("wanted segments of one profile")
+    whole = Header(replace(header.signal, frames=frames), header.profile, header.digest, sections)
+    return write_segments(whole, [(other.signal.frames, payload) for other, payload in files])
