@@ -33,6 +33,7 @@ UNMOVED = 0.15  # of the error: a correction that takes less of it is the last
 CORRECTION_START = 0.6  # of the recipe
 FAR, FAR_SHARE, FAR_START = 0.3, 0.4, 0.4  # an error from which on a refit takes more iterations, from an earlier part on
 MAIN_SHARE = 0.6  # of a budget in seconds, where corrections may follow
+AIMS, AIM_SHARE, FEWEST_AIM = 2, 0.1, 40  # trial fits towards a rate, their share of the iterations, and how short is none
 STEERED = (0.3, 0.85)  # the part of a fit in which lambda follows the goal: before, rate and PSNR say little of the end
 STEERING = 0.1  # of the error, at each check: more winds lambda up while the fit is still catching up
 WARMUP_EXCESS = 0.7  # of the latents that a start spends, what is left in the end
@@ -177,6 +178,31 @@ class Encoding:
         seed = 1000 * candidate + self.seed
         return Fit(self.architecture, self.target, self.lmbda, self.recipe, seed, self.begin)
 
+    def aim(self, budget: Budget) -> None:
+        """Find a lambda for a rate by short trial fits: latents that a fit has it hardly gives up if lambda rises later."""
+        trial = Budget(int(AIM_SHARE * budget.iterations))
+        if (
+            not self.fit.mask.numel()
+            or self.goal.kind not in ("bytes", "bpp")
+            or budget.deadline
+            or trial.iterations < FEWEST_AIM
+        ):
+            return
+        for k in range(AIMS):
+            for iteration, done, _ in run(self.fit, self.recipe, trial):
+                if iteration % 20 == 0:
+                    self.watch(Progress("aim", (k + done) / AIMS, self.iteration + iteration, self.lmbda, math.nan, math.nan))
+            self.iteration += trial.iterations
+            nbytes = self.estimated(self.fit.measure())
+            self.lmbda = moved(self.lmbda, self.goal.error(nbytes, self.signal.pixels, math.nan))
+            self.fit = self.start(0)
+
+    def estimated(self, measure: Measure) -> float:
+        """Bytes of the file."""
+        counted = [] if self.fit.phase.bits else [name for name, _, _ in self.architecture.manifest.tensors]
+        parameters = sum(self.fit.inr.tensors[name].numel() for name in counted)
+        return (measure.bpp * self.signal.pixels + PARAMETER_BITS * parameters) / 8
+
     def warm_up(self, budget: Budget) -> None:
         """Choose the networks' size by what a first start spends; of several starts, go on with the best."""
         steps = int(self.recipe.warmup * budget.iterations)
@@ -188,12 +214,8 @@ class Encoding:
         if self.recipe.candidates < 2 or steps < FEWEST_WARMUP:
             return
         pilot, before = self.take_steps(self.fit, steps), self.architecture
-        spent = WARMUP_EXCESS * pilot.measure().bpp * self.signal.pixels / 8
         if self.goal.kind in ("lmbda", "psnr"):
-            self.build(spent)
-        else:
-            self.lmbda = moved(self.lmbda, self.goal.error(spent, self.signal.pixels, math.nan))
-            pilot.lmbda = self.lmbda
+            self.build(WARMUP_EXCESS * pilot.measure().bpp * self.signal.pixels / 8)
         fits = [pilot] if self.architecture == before else []
         fits += [self.take_steps(self.start(k), steps) for k in range(1, self.recipe.candidates)]
         self.fit = min(fits, key=lambda fit: fit.measure().cost(fit.lmbda))
@@ -213,6 +235,7 @@ class Encoding:
             self.fit.load(state["fit"])
             self.iteration = state["iteration"]
         else:
+            self.aim(budget)
             self.warm_up(budget)
         every = max(1, budget.iterations // CHECKS, self.signal.frames // max(1, self.recipe.batch))
         kept = began = time.monotonic()
@@ -240,9 +263,7 @@ class Encoding:
     def check(self, stage: str, done: float) -> Progress:
         """Measure, keep the best, steer lambda."""
         measure = self.fit.measure()
-        counted = [] if self.fit.phase.bits else [name for name, _, _ in self.architecture.manifest.tensors]
-        parameters = sum(self.fit.inr.tensors[name].numel() for name in counted)
-        nbytes = (measure.bpp * self.signal.pixels + PARAMETER_BITS * parameters) / 8
+        nbytes = self.estimated(measure)
         if STEERED[0] < done < STEERED[1] and (error := self.goal.error(nbytes, self.signal.pixels, measure.psnr)):
             self.fit.lmbda = moved(self.fit.lmbda, STEERING * max(-1.0, min(1.0, error)))
             self.fit.forget()

@@ -26,7 +26,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("kodak", type=Path, metavar="KODAK_DIR")
     parser.add_argument("--method", default="all", choices=["all", *METHODS])
-    parser.add_argument("--iterations", type=int, default=1000)
+    parser.add_argument("--iterations", type=int, default=400)
     parser.add_argument("-o", "--output", type=Path, default=HERE / "results", metavar="DIR")
     options = parser.parse_args()
     tsv, picture = options.output / "methods.tsv", options.kodak / f"{PICTURE}.png"

@@ -1,6 +1,6 @@
 """The survey's image methods on Kodak, beside what their papers say.
 
-    python tests/benchmarks/reproduce_images.py all --pictures KODAK_DIR          three crops at 0.5 bpp, 1,500 iterations
+    python tests/benchmarks/reproduce_images.py all --pictures KODAK_DIR          three crops at 0.5 bpp, 800 iterations
     python tests/benchmarks/reproduce_images.py nif --pictures KODAK_DIR --full   four pictures, the paper's rates and steps
 
 Resumes: rows go to results/methods_small.tsv or methods_full.tsv, files to the folder of its name; other iterations want
@@ -25,7 +25,7 @@ from inrcodec.train.evaluate import Run
 
 HERE = Path(__file__).parent
 PICTURES = ("kodim05", "kodim13", "kodim20", "kodim23")
-RATE, ITERATIONS = 0.5, 1500  # of the small protocol
+RATE, ITERATIONS = 0.5, 800  # of the small protocol
 SAME_RATE = 1.03  # rates whose quotient is below are one
 # The survey's, from the weakest: each method of a rank is below each of the next, at equal rate.
 RANKS = (("coin",), ("l0onie", "rqat_inr", "strumpler"), ("nif",), ("cool_chic",), ("eqlinr", "c3"), ("pyramid",))
