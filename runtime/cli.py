@@ -1,24 +1,19 @@
-"""`inrc decode`, `info` and `bench`: the commands that need no torch. `train.cli` adds the others."""
+"""`inrc decode` and `info`, and what `bench` takes: the commands that need no torch. `train.cli` adds the others."""
 
 import argparse
 import json
 import math
-import os
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from .decoder import SCALES, InrFile, Region
 from .decoder import open as open_inr
 from .inspect import macs_per_pixel, section_bytes
 from .pixels import write_image
-from .synthesis import Synthesis, assemble
+from .speed import bench_command
 
 Command = Callable[[argparse.Namespace], None]
 THREADS_MAX, RUNS_MAX = 1024, 10**6
@@ -204,62 +199,3 @@ def describe(file: InrFile) -> dict[str, Any]:
         "metadata": {name: len(value) for name, value in vars(file.metadata).items() if value},
         **({"rate": float(file.facts.rate), "segments": len(file.index)} if file.facts else {}),
     }
-
-
-def bench_command(options: argparse.Namespace) -> None:
-    data = Path(options.input).read_bytes()
-    rows = [bench(data, threads, max(1, options.runs)) for threads in sorted({1, os.cpu_count() or 1})]
-    if options.json:
-        print(json.dumps({**rows[0], "all_threads": rows[-1]}))
-        return
-    for row in rows:
-        stages = ", ".join(f"{name[:-3]} {row[name]:.1f}" for name in row if name.endswith("_ms"))
-        print(f"{row['threads']} thread{'s' * (row['threads'] > 1)}: ms: {stages}; {row['megapixels_per_second']:.2f} MP/s")
-    memory = rows[-1]["peak_memory_mib"]
-    most = f"; {memory:.0f} MiB at most" if memory else ""
-    print(f"{rows[0]['macs_per_pixel']:.0f} multiply-accumulates per pixel{most}")
-
-
-def bench(data: bytes, threads: int, runs: int) -> dict[str, Any]:
-    """Median milliseconds of each stage over `runs`, after one that is not counted."""
-    stages = np.array([_timed_decode(data, threads) for _ in range(runs + 1)][1:])
-    parse, entropy, synthesis, pixels = np.median(stages, axis=0).tolist()
-    total = float(np.median(stages.sum(1)))
-    file = open_inr(data, threads)
-    signal = file.header.signal
-    return {
-        "threads": threads,
-        "parse_ms": parse,
-        "entropy_ms": entropy,
-        "synthesis_ms": synthesis,
-        "pixels_ms": pixels,
-        "total_ms": total,
-        "megapixels_per_second": signal.pixels / 1e3 / total if total else math.inf,
-        "macs_per_pixel": sum(macs_per_pixel(file.profile.manifest, signal, file.segment()).values()),
-        "peak_memory_mib": peak_memory(),
-    }
-
-
-def peak_memory() -> float | None:
-    """MiB that the process has held at most, the interpreter and its libraries included; None where Linux does not count."""
-    try:
-        status = Path("/proc/self/status").read_text()
-    except OSError:
-        return None
-    return int(status.split("VmHWM:")[1].split()[0]) / 2**10
-
-
-def _timed_decode(data: bytes, threads: int) -> list[float]:
-    """Milliseconds to parse, decode the symbols, run the graphs, and make integer pixels."""
-    marks = [time.perf_counter()]
-    file = open_inr(data, threads)
-    marks.append(time.perf_counter())
-    segment = file.segment()
-    marks.append(time.perf_counter())
-    frames = [Synthesis(file.header.signal, file.profile, segment, threads, frame=k) for k in range(len(file))]
-    parts = [list(synthesis.parts(synthesis.whole)) for synthesis in frames]
-    marks.append(time.perf_counter())
-    for synthesis, windows in zip(frames, parts):
-        assemble(file.header.signal, synthesis.whole, windows)
-    marks.append(time.perf_counter())
-    return [1e3 * (b - a) for a, b in pairwise(marks)]

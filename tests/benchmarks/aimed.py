@@ -5,9 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from inrcodec.models import METHODS
-from inrcodec.runtime.cli import bench
 from inrcodec.runtime.decoder import decode
 from inrcodec.runtime.pixels import Metadata
+from inrcodec.runtime.speed import bench
 from inrcodec.train.encode import encode_picture
 from inrcodec.train.evaluate import Run, evaluate
 from inrcodec.train.goal import Goal

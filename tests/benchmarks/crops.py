@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from inrcodec.runtime.cli import bench
 from inrcodec.runtime.decoder import decode
 from inrcodec.runtime.native import SWITCH
+from inrcodec.runtime.speed import bench
 from inrcodec.train.compare import table
 from inrcodec.train.encode import encode_picture
 from inrcodec.train.evaluate import Run, evaluate

@@ -27,7 +27,7 @@ SMALL = Path(__file__).parents[1] / "vectors" / "rgb8.inr"
 MEASURE = """
 import sys, time
 import inrcodec
-from inrcodec.runtime.cli import peak_memory
+from inrcodec.runtime.speed import peak_memory
 inrcodec.decode(sys.argv[1], 1)
 before, began = peak_memory(), time.monotonic()
 pixels = inrcodec.decode(sys.argv[2], 1)

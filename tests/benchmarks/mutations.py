@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from inrcodec.runtime.cli import peak_memory
 from inrcodec.runtime.decoder import decode
+from inrcodec.runtime.speed import peak_memory
 from inrcodec.runtime.syntax import read_file, write_file
 from inrcodec.runtime.wire import BitstreamError
 

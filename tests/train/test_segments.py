@@ -101,6 +101,10 @@ def test_from_file_to_file(tmp_path, monkeypatch, capsys):
     printed = json.loads(capsys.readouterr().out)
     assert printed["segments"] == 1 and printed["bytes"] == Path("x.inr").stat().st_size
     assert main(["info", "x.inr"]) == 0 and "5 frames in 1 segments, 29.97 a second" in capsys.readouterr().out
+    assert main(["bench", "x.inr", "--json"]) == 0
+    row = json.loads(capsys.readouterr().out)
+    assert row["fps"] > 0 and 0 < row["seek_ms"] <= row["longest_seek_ms"] and row["all_threads"]["macs_per_pixel"] > 100
+    assert main(["bench", "x.inr"]) == 0 and "frames a second; a seek" in capsys.readouterr().out
     frames = list(inrcodec.open("x.inr"))
     for name in ("out.y4m", "out.mkv"):
         assert main(["decode", "x.inr", name]) == 0
