@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from inrcodec.runtime.clip import ClipFacts
 from inrcodec.runtime.decoder import decode
+from inrcodec.runtime.footage import write_clip
 from inrcodec.runtime.pixels import ENCODERS
 from inrcodec.train.cli import main, parser
 from inrcodec.train.encode import PRESETS
@@ -55,6 +57,7 @@ def test_use_it(tmp_path, monkeypatch, capsys):
     y, x = np.mgrid[:40, :56]
     picture = np.stack([120 + 2 * x, 200 - 3 * y, x + 2 * y], axis=2).astype(np.uint8)
     Image.fromarray(picture).save("photo.png")
+    write_clip("clip.mp4", iter([picture] * 3), ClipFacts(3, 40, 56))
     lines = [line for line in COMMANDS if line in section("Use it")]
     assert {shlex.split(line)[1] for line in lines} >= {"encode", "decode", "info", "bench"}
     for line in lines:

@@ -11,29 +11,12 @@ from typing import Any, NoReturn
 from ..export.cli import add_commands as add_export_commands
 from ..runtime.cli import add, add_json, add_threads, whole
 from ..runtime.cli import add_commands as add_runtime_commands
+from ..runtime.clip import is_clip
 from ..runtime.pixels import write_atomically
 from .compare_command import add_compare
 from .evaluate_command import add_evaluate, add_variants
 
 EXTRA = "inrc {}: wanted the encoder's packages, {} is missing: pip install 'inrcodec[train]'"
-DEFAULT, CLIP_DEFAULT = "pyramid", "hnerv"
-CLIPS = (
-    ".mp4",
-    ".mov",
-    ".m4v",
-    ".mkv",
-    ".webm",
-    ".avi",
-    ".y4m",
-    ".264",
-    ".h264",
-    ".265",
-    ".hevc",
-    ".ivf",
-    ".mpg",
-    ".ts",
-    ".ogv",
-)
 LIBRARIES = ("torch", "onnx", "onnxscript", "PIL", "rich", "scipy", "matplotlib", "imagecodecs")
 
 
@@ -101,7 +84,7 @@ def add_encode(commands: Any) -> None:
     encode.add_argument(
         "-o", "--output", metavar="OUT.inr", help="where it goes: needed for a set, else the last argument may be"
     )
-    encode.add_argument("--method", help=f"see `inrc methods` (default {DEFAULT}, of clips {CLIP_DEFAULT})")
+    encode.add_argument("--method", help="see `inrc methods` (default pyramid, of clips hnerv)")
     add_variants(encode)
     encode.add_argument("--preset", default="fast", help="draft, fast, medium, slow or placebo (default fast)")
     goal = encode.add_mutually_exclusive_group()
@@ -127,7 +110,6 @@ def encode_command(options: argparse.Namespace) -> None:
     if len(inputs) == 1 and is_clip(Path(inputs[0])):
         encode_clip_command(options, Path(inputs[0]), output)
         return
-    options.method = options.method or DEFAULT
     from .encode import encode_picture
     from .goal import Goal
     from .pictures import as_set, read_picture
@@ -140,7 +122,7 @@ def encode_command(options: argparse.Namespace) -> None:
     shared = ("method", "tune", "coding", "preset", "iterations", "seconds", "device", "threads", "seed", "resume")
     with shown(options.quiet) as watch:
         checkpoint = output.with_name(output.name + ".resume")
-        chosen = {name: getattr(options, name) for name in shared}
+        chosen = {name: getattr(options, name) for name in shared if name != "method" or options.method}
         result = encode_picture(picture, goal=goal, watch=watch, checkpoint=checkpoint, **chosen)
     write_atomically(output, result.data)
     facts = {name: getattr(result, name) for name in ENCODE_FACTS} | {"bytes": len(result.data)}
@@ -155,10 +137,6 @@ def encode_command(options: argparse.Namespace) -> None:
         print(f"inrc encode: interrupted; the best so far is in {output}{on}", file=sys.stderr)
 
 
-def is_clip(path: Path) -> bool:
-    return path.suffix.lower() in CLIPS or (path.is_dir() and not path.suffix)
-
-
 def encode_clip_command(options: argparse.Namespace, source: Path, output: Path) -> None:
     from .clips import open_clip
     from .goal import Goal
@@ -169,11 +147,11 @@ def encode_clip_command(options: argparse.Namespace, source: Path, output: Path)
     clip = open_clip(source)
     for note in clip.notes:
         print(f"inrc encode: {source}: {note}", file=sys.stderr)
-    options.method = options.method or CLIP_DEFAULT
     shared = ("method", "tune", "coding", "preset", "iterations", "device", "threads", "seed", "resume")
     folder = output.with_name(output.name + ".segments")
     with shown(options.quiet) as watch:
-        result = encode_clip(clip, folder, goal, watch=watch, **{name: getattr(options, name) for name in shared})
+        chosen = {name: getattr(options, name) for name in shared if name != "method" or options.method}
+        result = encode_clip(clip, folder, goal, watch=watch, **chosen)
     write_atomically(output, result.data)
     names = ("segments", "bpp", "psnr", "iterations", "seconds", "interrupted")
     facts = {name: getattr(result, name) for name in names} | {"bytes": len(result.data)}

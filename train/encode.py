@@ -16,6 +16,7 @@ import torch
 from ..export.bitstream import Exported, export
 from ..models import METHODS
 from ..models.method import Method, UnsuitedError
+from ..runtime.clip import is_clip
 from ..runtime.decoder import decode
 from ..runtime.pixels import PixelError, write_atomically
 from ..runtime.syntax import COLOURS, Signal
@@ -82,8 +83,12 @@ Watch = Callable[[Progress], None]
 def encode(source: Any, lmbda=None, bpp=None, nbytes=None, psnr=None, **options: Any) -> bytes:
     """The bytes of an .inr file; `source` is a path, an array (H, W[, C]), or, for methods that take sets, a list of such.
 
-    Other options as `encode_picture`'s.
+    A path may be a clip's, too, for video methods. Other options as `encode_picture`'s.
     """
+    if isinstance(source, str | Path) and is_clip(Path(source)):
+        from .segments import encode_file  # which encodes each segment by what is in this file
+
+        return encode_file(Path(source), Goal.of(lmbda, bpp, nbytes, psnr), **options)
     sources = source if isinstance(source, list | tuple) else [source]
     pictures = [from_array(each) if isinstance(each, np.ndarray) else read_picture(each) for each in sources]
     return encode_picture(as_set(pictures), goal=Goal.of(lmbda, bpp, nbytes, psnr), **options).data

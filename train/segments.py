@@ -5,6 +5,7 @@ Until all are done each lies as a file of its own in a folder beside the clip's,
 
 import hashlib
 import shutil
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -22,7 +23,7 @@ from ..runtime.pixels import Metadata, write_atomically
 from ..runtime.syntax import Header, read_file, write_segments
 from ..runtime.synthesis import network_tensors
 from ..runtime.wire import Writer
-from .clips import Clip
+from .clips import Clip, open_clip
 from .cuts import cuts
 from .encode import EncodeError, Progress, Watch, choose_method, encode_picture
 from .goal import Goal
@@ -48,6 +49,7 @@ def encode_clip(
     clip: Clip,
     folder: Path,
     goal: Goal = Goal("lmbda", 1e-3),
+    method: str = "hnerv",
     first_frames: Sequence[int] = (),
     resume: bool = False,
     watch: Watch = lambda progress: None,
@@ -58,12 +60,11 @@ def encode_clip(
     `first_frames` of segments, 0 among them; otherwise as `cuts` finds them. Raises EncodeError, ClipError; after an
     interruption before the first segment is done KeyboardInterrupt.
     """
-    method = choose_method(options["method"], options.get("tune"))
-    if not method.sets:
-        raise UnsuitedError(f"method {method.name}: wanted a picture, got a clip")
+    if not choose_method(method, options.get("tune")).sets:
+        raise UnsuitedError(f"method {method}: wanted a picture, got a clip")
     began, facts = time.monotonic(), clip.facts
     firsts = list(first_frames) or cuts(clip)
-    prepare(folder, hashlib.sha256(repr((facts, firsts, goal, sorted(options.items()))).encode()).hexdigest(), resume)
+    prepare(folder, hashlib.sha256(repr((facts, firsts, goal, method, sorted(options.items()))).encode()).hexdigest(), resume)
     done: list[Path] = []
     errors, iterations, interrupted = 0.0, 0, False
     for k, (first, last) in enumerate(pairwise([*firsts, facts.frames])):
@@ -77,6 +78,7 @@ def encode_clip(
 
             result = encode_picture(
                 Picture(pixels, Metadata(), ()),
+                method,
                 goal=replace(goal, value=goal.value * (last - first) / facts.frames) if goal.kind == "bytes" else goal,
                 start=as_tensors(start),
                 checkpoint=path.with_suffix(".resume"),
@@ -100,6 +102,12 @@ def encode_clip(
     psnr = -10 * np.log10(max(errors / (frames * facts.height * facts.width), 1e-12))
     bpp = 8 * len(data) / (frames * facts.height * facts.width)
     return ClipResult(data, len(done), bpp, float(psnr), iterations, time.monotonic() - began, interrupted)
+
+
+def encode_file(path: Path, goal: Goal, **options: Any) -> bytes:
+    """The bytes of a clip's file, whose segments lie in a temporary folder until it is done."""
+    with tempfile.TemporaryDirectory() as folder:
+        return encode_clip(open_clip(path), Path(folder) / "segments", goal, **options).data
 
 
 def prepare(folder: Path, key: str, resume: bool) -> None:

@@ -105,6 +105,7 @@ def test_from_file_to_file(tmp_path, monkeypatch, capsys):
     row = json.loads(capsys.readouterr().out)
     assert row["fps"] > 0 and 0 < row["seek_ms"] <= row["longest_seek_ms"] and row["all_threads"]["macs_per_pixel"] > 100
     assert main(["bench", "x.inr"]) == 0 and "frames a second; a seek" in capsys.readouterr().out
+    assert inrcodec.encode("in.y4m", method="nerv", iterations=3, threads=1) == Path("x.inr").read_bytes()
     frames = list(inrcodec.open("x.inr"))
     for name in ("out.y4m", "out.mkv"):
         assert main(["decode", "x.inr", name]) == 0
