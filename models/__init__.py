@@ -19,6 +19,7 @@ from .image.siren import siren
 from .image.strumpler import strumpler
 from .method import Method
 from .video.ffnerv import ffnerv
+from .video.gomes import gomes
 from .video.hinerv import hinerv
 from .video.hnerv import hnerv
 from .video.nerv import nerv
@@ -28,5 +29,5 @@ METHODS: dict[str, Callable[..., Method]] = {
     **{"siren": siren, "hash_grid": hash_grid, "fourier": fourier},
     **{"coinpp": coinpp, "pham": pham, "sanjeet": sanjeet},
     **{"coin": coin, "strumpler": strumpler, "l0onie": l0onie, "rqat_inr": rqat_inr, "nif": nif},
-    **{"nerv": nerv, "hnerv": hnerv, "ffnerv": ffnerv, "hinerv": hinerv},
+    **{"nerv": nerv, "hnerv": hnerv, "ffnerv": ffnerv, "hinerv": hinerv, "gomes": gomes},
 }
