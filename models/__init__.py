@@ -23,11 +23,12 @@ from .video.gomes import gomes
 from .video.hinerv import hinerv
 from .video.hnerv import hnerv
 from .video.nerv import nerv
+from .video.nvrc import nvrc
 
 METHODS: dict[str, Callable[..., Method]] = {
     **{"pyramid": pyramid, "cool_chic": cool_chic, "c3": c3, "eqlinr": eqlinr},
     **{"siren": siren, "hash_grid": hash_grid, "fourier": fourier},
     **{"coinpp": coinpp, "pham": pham, "sanjeet": sanjeet},
     **{"coin": coin, "strumpler": strumpler, "l0onie": l0onie, "rqat_inr": rqat_inr, "nif": nif},
-    **{"nerv": nerv, "hnerv": hnerv, "ffnerv": ffnerv, "hinerv": hinerv, "gomes": gomes},
+    **{"nerv": nerv, "hnerv": hnerv, "ffnerv": ffnerv, "hinerv": hinerv, "gomes": gomes, "nvrc": nvrc},
 }
