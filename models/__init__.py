@@ -18,13 +18,17 @@ from .image.sanjeet import sanjeet
 from .image.siren import siren
 from .image.strumpler import strumpler
 from .method import Method
+from .video.ffnerv import ffnerv
+from .video.gomes import gomes
+from .video.hinerv import hinerv
 from .video.hnerv import hnerv
 from .video.nerv import nerv
+from .video.nvrc import nvrc
 
 METHODS: dict[str, Callable[..., Method]] = {
     **{"pyramid": pyramid, "cool_chic": cool_chic, "c3": c3, "eqlinr": eqlinr},
     **{"siren": siren, "hash_grid": hash_grid, "fourier": fourier},
     **{"coinpp": coinpp, "pham": pham, "sanjeet": sanjeet},
     **{"coin": coin, "strumpler": strumpler, "l0onie": l0onie, "rqat_inr": rqat_inr, "nif": nif},
-    **{"nerv": nerv, "hnerv": hnerv},
+    **{"nerv": nerv, "hnerv": hnerv, "ffnerv": ffnerv, "hinerv": hinerv, "gomes": gomes, "nvrc": nvrc},
 }

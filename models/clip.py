@@ -10,10 +10,11 @@ from ..runtime.profile import Manifest
 from ..runtime.syntax import Signal
 from .field import Field
 from .method import Tensors
-from .parts.upconv import Stages, started, widest
+from .parts.upconv import started, widest
 
 Sizes = dict[str, int]
 SCHEDULES = {"small": (5, 2, 2, 2), "large": (5, 2, 2, 2, 2)}  # strides, as the papers have them for 720 rows and below
+EXAMPLE = Signal(190, 470, frames=5)  # whose sizes a graph is made with: no two of them by chance the same
 LARGE = 2**19  # pixels from which a frame's map is 80 times smaller, not 40
 
 
@@ -21,9 +22,9 @@ def schedule(signal: Signal) -> str:
     return "large" if signal.height * signal.width >= LARGE else "small"
 
 
-def grid(signal: Signal, stages: Stages) -> Sizes:
-    """Of the map that stages begin with."""
-    return {"grid_rows": math.ceil(signal.height / stages.scale), "grid_columns": math.ceil(signal.width / stages.scale)}
+def grid(signal: Signal, scale: int) -> Sizes:
+    """Of a map so many times smaller than a frame, which stages begin with."""
+    return {"grid_rows": math.ceil(signal.height / scale), "grid_columns": math.ceil(signal.width / scale)}
 
 
 GRID = (("grid_rows", 4096), ("grid_columns", 4096))

@@ -69,10 +69,12 @@ class Field:
         return torch.zeros(0)
 
 
-def field_graph(manifest: Manifest, image: Callable[[Tensors], Tensor], most: int = 8) -> Graph:
-    """The decoder graph of a field: positions and tensors to (1, channels, h, w)."""
-    names = dict.fromkeys(name for name, _ in manifest.sizes)
-    sizes = {"channels": 3, "frames": 5, **{name: most - i for i, name in enumerate(names)}}
+def field_graph(
+    manifest: Manifest, image: Callable[[Tensors], Tensor], most: int = 8, example: Mapping[str, int] | None = None
+) -> Graph:
+    """The decoder graph of a field: positions and tensors to (1, channels, h, w). Sizes of the `example` where some depend on
+    others; else they count down from `most`."""
+    sizes = {"channels": 3, "frames": 5, **(example or {name: most - i for i, (name, _) in enumerate(manifest.sizes)})}
     inputs: Tensors = {}
     dynamic: dict[str, dict[int, str]] = {}
     if manifest.halo != WHOLE:

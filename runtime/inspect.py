@@ -1,5 +1,6 @@
 """What is in a file: bytes by section, and the decoder's cost in multiply-accumulates."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -65,16 +66,31 @@ def macs_per_pixel(manifest: Manifest, signal: Signal, segment: Segment) -> dict
 
 
 def _of_stages(manifest: Manifest, segment: Segment) -> float:
-    """Multiply-accumulates a frame: convolutions act in every place of their stage's map, other products once."""
+    """Multiply-accumulates a frame: convolutions act in every place of their map, other products once.
+
+    "stage0.weight" and whatever ends in its number, as "group0.weight", act on the map that stage 0 takes; what is within,
+    as "stage0.block0.weight", on the one that it gives; local tables are as large as its stride. Where there are such as
+    "mix2.weight", they mix a frame with so many neighbours, which are made too.
+    """
     shapes = {name: symbols.shape for group in segment.groups.values() for name, symbols in group.symbols.items()}
-    convolutions = {
-        name for name, dimensions, _ in manifest.tensors if len(dimensions) > 3 and isinstance(dimensions[-1], int)
-    }
-    area = segment.sizes["grid_rows"] * segment.sizes["grid_columns"]
-    areas = {"stem": area}
-    for stage in sorted(name for name in shapes if name.startswith("stage") and name.count(".") == 1 and "weight" in name):
-        areas[stage.split(".")[0]] = area
-        area *= shapes[stage][1]
-    areas["head"] = area
-    weights = {name: float(np.prod(shape)) for name, shape in shapes.items() if name.endswith("weight")}
-    return sum(n * (areas[name.split(".")[0]] if name in convolutions else 1) for name, n in weights.items())
+    convolutions = {n for n, dimensions, _ in manifest.tensors if len(dimensions) > 3 and isinstance(dimensions[-1], int)}
+    scales: list[int] = []  # by stage, of a map's area
+    while f"stage{len(scales)}.weight" in shapes:
+        local = shapes.get(f"stage{len(scales)}.local0")
+        scales += [int(np.prod(local[2:])) if local else shapes[f"stage{len(scales)}.weight"][1]]
+    maps = [
+        segment.sizes["grid_rows"] * segment.sizes["grid_columns"] * math.prod(scales[:i]) for i in range(len(scales) + 1)
+    ]
+
+    def places(name: str) -> int:
+        first, *inner = name.removesuffix(".weight").split(".")
+        if name not in convolutions:
+            return 1
+        if first in ("stem", "head"):
+            return maps[0 if first == "stem" else -1]
+        i = int(first.lstrip("abcdefghijklmnopqrstuvwxyz"))
+        return scales[i] if inner == ["local"] else maps[i + bool(inner)]
+
+    made = 1 + next((shape[0] for name, shape in shapes.items() if name.startswith("mix")), 0)
+    products = {name: float(np.prod(shape)) * places(name) for name, shape in shapes.items() if name.endswith("weight")}
+    return sum(n * (1 if name.startswith("mix") else made) for name, n in products.items())

@@ -52,14 +52,21 @@ class Stages:
         count = range(len(self.strides) + 1)
         return {f"width{i}": max(least, round(first / reduction**i)) if i else round(first) for i in count}
 
+    def stage(self, i: int, x: Tensor, tensors: Tensors) -> Tensor:
+        """(n, width i, h, w) -> (n, width i + 1, stride * h, stride * w)"""
+        weight, bias = tensors[f"stage{i}.weight"].flatten(0, 1), tensors[f"stage{i}.bias"].flatten()
+        x = F.conv2d(x, weight, bias, padding=self.kernels[i] // 2)
+        return self.activation(F.pixel_shuffle(x, self.strides[i]) if self.strides[i] > 1 else x)
+
+    def colours(self, x: Tensor, tensors: Tensors) -> Tensor:
+        """(n, last width, h, w) -> (n, channels, h, w), before the sigmoid or whatever bounds it."""
+        return F.conv2d(x, tensors["head.weight"], tensors["head.bias"], padding=self.head // 2)
+
     def image(self, x: Tensor, tensors: Tensors, between: Between = lambda i, x: x) -> Tensor:
-        """(1, width0, h, w) -> (channels, scale * h, scale * w), before the sigmoid or whatever bounds it."""
-        for i, (stride, kernel) in enumerate(zip(self.strides, self.kernels)):
-            weight, bias = tensors[f"stage{i}.weight"].flatten(0, 1), tensors[f"stage{i}.bias"].flatten()
-            x = F.conv2d(between(i, x), weight, bias, padding=kernel // 2)
-            x = self.activation(F.pixel_shuffle(x, stride) if stride > 1 else x)
-        x = between(len(self.strides), x)
-        return F.conv2d(x, tensors["head.weight"], tensors["head.bias"], padding=self.head // 2)[0]
+        """(1, width0, h, w) -> (channels, scale * h, scale * w), as `colours`."""
+        for i in range(len(self.strides)):
+            x = self.stage(i, between(i, x), tensors)
+        return self.colours(between(len(self.strides), x), tensors)[0]
 
 
 def started(

@@ -58,7 +58,7 @@ def build(signal: Signal, nbytes: float) -> Field:
         return {"embedding": projected(target, (NUMBERS, sizes["grid_rows"], sizes["grid_columns"]), generator)}
 
     coding = dict.fromkeys(made.groups, "8 bits") | {"embedding": "6 bits"}
-    sizes = lambda first: grid(signal, parts) | parts.widths(first, REDUCTION, LEAST)  # noqa: E731
+    sizes = lambda first: grid(signal, parts.scale) | parts.widths(first, REDUCTION, LEAST)  # noqa: E731
     return clip_field(signal, made, image_of(name), sizes, 8 * nbytes / BITS, coding, embedding)
 
 

@@ -61,7 +61,7 @@ def build(signal: Signal, nbytes: float) -> Field:
     parts, most = stages(name), 8 * nbytes / BITS
 
     def sizes(first: int) -> dict[str, int]:
-        return {"hidden": HIDDEN if most > 2e6 else 64} | grid(signal, parts) | parts.widths(first, REDUCTION, LEAST)
+        return {"hidden": HIDDEN if most > 2e6 else 64} | grid(signal, parts.scale) | parts.widths(first, REDUCTION, LEAST)
 
     made = manifest(name)
     return clip_field(signal, made, image_of(name), sizes, most, dict.fromkeys(made.groups, "8 bits"))

@@ -1,0 +1,37 @@
+"""NVRC: HiNeRV's network and grids, fitted for their rate and distortion together. Kwan et al. 2024.
+
+Every tensor, each grid among them, has a step that is learned and written. Its rate is that under the Gaussian of its own
+symbols; the paper has one of each row and column, and a context for grids.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from ...runtime.profile import Manifest
+from ...runtime.syntax import Signal
+from ..field import Field
+from ..method import Graph, Method, Paper, Recipe
+from ..weights import steps_learned
+from . import hinerv
+
+PLAIN = 0.15  # of the iterations go before there are steps
+BITS = 5.0  # of a weight, a first estimate
+
+
+def build(signal: Signal, nbytes: float) -> Field:
+    return hinerv.build(signal, nbytes, "nvrc", "learned", BITS)
+
+
+def profiles() -> Iterator[tuple[Manifest, tuple[Graph]]]:
+    yield from hinerv.profiles("nvrc")
+
+
+def recipe(lmbda: float) -> Recipe:
+    """Adam at 2e-3, two frames a step."""
+    return replace(steps_learned((2e-3, 2e-3), (2e-3, 2e-5), 1 - PLAIN), batch=2)
+
+
+def nvrc() -> Method:
+    title = "NVRC: neural video representation compression"
+    paper = Paper(title, 2024, "H. M. Kwan, G. Gao, F. Zhang, A. Gower, D. Bull", "NeurIPS 2024")
+    return Method("nvrc", "video", paper, build, recipe, profiles, sets=True)
