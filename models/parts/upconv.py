@@ -16,7 +16,7 @@ from ...runtime.profile import Dimension, Entry
 from ..method import Tensors
 
 Activation = Callable[[Tensor], Tensor]
-Between = Callable[[int, Tensor], Tensor]  # what becomes of stage i's input
+Between = Callable[[int, Tensor], Tensor]  # what becomes of stage i's input, and in the end of the head's
 
 
 @dataclass(frozen=True)
@@ -54,12 +54,16 @@ class Stages:
 
     def image(self, x: Tensor, tensors: Tensors, between: Between = lambda i, x: x) -> Tensor:
         """(1, width0, h, w) -> (channels, scale * h, scale * w), before the sigmoid or whatever bounds it."""
+        return self.images(x, tensors, between)[0]
+
+    def images(self, x: Tensor, tensors: Tensors, between: Between = lambda i, x: x) -> Tensor:
+        """(n, width0, h, w) -> (n, channels, scale * h, scale * w)"""
         for i, (stride, kernel) in enumerate(zip(self.strides, self.kernels)):
             weight, bias = tensors[f"stage{i}.weight"].flatten(0, 1), tensors[f"stage{i}.bias"].flatten()
             x = F.conv2d(between(i, x), weight, bias, padding=kernel // 2)
             x = self.activation(F.pixel_shuffle(x, stride) if stride > 1 else x)
         x = between(len(self.strides), x)
-        return F.conv2d(x, tensors["head.weight"], tensors["head.bias"], padding=self.head // 2)[0]
+        return F.conv2d(x, tensors["head.weight"], tensors["head.bias"], padding=self.head // 2)
 
 
 def started(
