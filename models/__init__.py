@@ -21,11 +21,12 @@ from .method import Method
 from .video.e_nerv import e_nerv
 from .video.hnerv import hnerv
 from .video.nerv import nerv
+from .video.ps_nerv import ps_nerv
 
 METHODS: dict[str, Callable[..., Method]] = {
     **{"pyramid": pyramid, "cool_chic": cool_chic, "c3": c3, "eqlinr": eqlinr},
     **{"siren": siren, "hash_grid": hash_grid, "fourier": fourier},
     **{"coinpp": coinpp, "pham": pham, "sanjeet": sanjeet},
     **{"coin": coin, "strumpler": strumpler, "l0onie": l0onie, "rqat_inr": rqat_inr, "nif": nif},
-    **{"nerv": nerv, "hnerv": hnerv, "e_nerv": e_nerv},
+    **{"nerv": nerv, "hnerv": hnerv, "e_nerv": e_nerv, "ps_nerv": ps_nerv},
 }

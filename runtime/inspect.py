@@ -64,7 +64,8 @@ def macs_per_pixel(manifest: Manifest, signal: Signal, segment: Segment) -> dict
 
 
 def _of_stages(manifest: Manifest, segment: Segment) -> float:
-    """Multiply-accumulates a frame: convolutions act in every place of their stage's map, other products once."""
+    """Multiply-accumulates a frame: convolutions act in every place of their stage's map, other products once; all of them
+    in each of the patches that a frame may be made of."""
     shapes = {name: symbols.shape for group in segment.groups.values() for name, symbols in group.symbols.items()}
     convolutions = {
         name for name, dimensions, _ in manifest.tensors if len(dimensions) > 3 and isinstance(dimensions[-1], int)
@@ -76,4 +77,5 @@ def _of_stages(manifest: Manifest, segment: Segment) -> float:
         area *= shapes[stage][1]
     areas["head"] = area
     weights = {name: float(np.prod(shape)) for name, shape in shapes.items() if name.endswith("weight")}
-    return sum(n * (areas[name.split(".")[0]] if name in convolutions else 1) for name, n in weights.items())
+    once = sum(n * (areas[name.split(".")[0]] if name in convolutions else 1) for name, n in weights.items())
+    return once * segment.sizes.get("patches", 1)
