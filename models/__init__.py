@@ -19,6 +19,7 @@ from .image.siren import siren
 from .image.strumpler import strumpler
 from .method import Method
 from .video.boosting_nerv import boosting_nerv
+from .video.diff_nerv import diff_nerv
 from .video.e_nerv import e_nerv
 from .video.hnerv import hnerv
 from .video.nerv import nerv
@@ -30,5 +31,5 @@ METHODS: dict[str, Callable[..., Method]] = {
     **{"coinpp": coinpp, "pham": pham, "sanjeet": sanjeet},
     **{"coin": coin, "strumpler": strumpler, "l0onie": l0onie, "rqat_inr": rqat_inr, "nif": nif},
     **{"nerv": nerv, "hnerv": hnerv, "e_nerv": e_nerv, "ps_nerv": ps_nerv},
-    **{"boosting_nerv": boosting_nerv},
+    **{"boosting_nerv": boosting_nerv, "diff_nerv": diff_nerv},
 }

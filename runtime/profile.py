@@ -35,7 +35,7 @@ STANDARD = {
     **{18: "l0onie", 19: "rqat_inr", 20: "nif", 21: "hash_grid", 22: "coinpp", 23: "pham", 25: "sanjeet"},
     **{32: "nerv_small", 33: "nerv_large", 34: "hnerv_small", 35: "hnerv_large"},
     **{36: "e_nerv_small", 37: "e_nerv_large", 38: "ps_nerv_small", 39: "ps_nerv_large"},
-    **{40: "boosting_nerv_small", 41: "boosting_nerv_large"},
+    **{40: "boosting_nerv_small", 41: "boosting_nerv_large", 42: "diff_nerv_small", 43: "diff_nerv_large"},
 }
 Dimension = int | str  # a number, or a sum of names of sizes
 Entry = tuple[str, tuple[Dimension, ...], str]  # of `Manifest.tensors`
