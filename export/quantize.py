@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..models.method import Tensors
-from ..models.weights import learned_step, levels, symmetric_step
+from ..models.weights import STEP, learned_step, levels, symmetric_step, with_steps
 from ..runtime.coder import Meter
 from ..runtime.context import ContextModel
 from ..runtime.entropy import (
@@ -101,7 +101,9 @@ def symmetric_group(tensors: Tensors, names: list[str], bits: int) -> Group:
 
 
 def learned_group(tensors: Tensors, names: list[str]) -> Group:
-    """One tensor in steps that the fit has learned."""
+    """One tensor in steps that the fit has learned, or would have begun with where it did not come so far."""
+    if STEP + names[0] not in tensors:
+        tensors = with_steps(tensors)
     return stepped_group(tensors, names, learned_step(tensors, names[0]), SYMBOL_MAX)
 
 

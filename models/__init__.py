@@ -18,12 +18,16 @@ from .image.sanjeet import sanjeet
 from .image.siren import siren
 from .image.strumpler import strumpler
 from .method import Method
+from .video.boosting_nerv import boosting_nerv
+from .video.diff_nerv import diff_nerv
+from .video.e_nerv import e_nerv
 from .video.ffnerv import ffnerv
 from .video.gomes import gomes
 from .video.hinerv import hinerv
 from .video.hnerv import hnerv
 from .video.nerv import nerv
 from .video.nvrc import nvrc
+from .video.ps_nerv import ps_nerv
 
 METHODS: dict[str, Callable[..., Method]] = {
     **{"pyramid": pyramid, "cool_chic": cool_chic, "c3": c3, "eqlinr": eqlinr},
@@ -31,4 +35,5 @@ METHODS: dict[str, Callable[..., Method]] = {
     **{"coinpp": coinpp, "pham": pham, "sanjeet": sanjeet},
     **{"coin": coin, "strumpler": strumpler, "l0onie": l0onie, "rqat_inr": rqat_inr, "nif": nif},
     **{"nerv": nerv, "hnerv": hnerv, "ffnerv": ffnerv, "hinerv": hinerv, "gomes": gomes, "nvrc": nvrc},
+    **{"e_nerv": e_nerv, "ps_nerv": ps_nerv, "boosting_nerv": boosting_nerv, "diff_nerv": diff_nerv},
 }

@@ -102,11 +102,11 @@ def stretched(gate: Tensor) -> Tensor:
     return (gate * (high - low) + low).clamp(0, 1)
 
 
-def with_steps(tensors: Tensors) -> Tensors:
-    """With a step for each tensor, at first FIRST_STEP of its standard deviation: its base-2 logarithm over STEP_GAIN, so
-    that optimizers move it faster than weights."""
+def with_steps(tensors: Tensors, first: float = FIRST_STEP) -> Tensors:
+    """With a step for each tensor, at first so much of its standard deviation: its base-2 logarithm over STEP_GAIN, so that
+    optimizers move it faster than weights."""
     deviations = {name: w.std(correction=0).clamp(min=2.0**-10) for name, w in networks(tensors).items()}
-    return tensors | {STEP + name: torch.log2(FIRST_STEP * d) / STEP_GAIN for name, d in deviations.items()}
+    return tensors | {STEP + name: torch.log2(first * d) / STEP_GAIN for name, d in deviations.items()}
 
 
 def learned_step(tensors: Tensors, name: str) -> Tensor:

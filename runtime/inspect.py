@@ -68,9 +68,9 @@ def macs_per_pixel(manifest: Manifest, signal: Signal, segment: Segment) -> dict
 def _of_stages(manifest: Manifest, segment: Segment) -> float:
     """Multiply-accumulates a frame: convolutions act in every place of their map, other products once.
 
-    "stage0.weight" and whatever ends in its number, as "group0.weight", act on the map that stage 0 takes; what is within,
-    as "stage0.block0.weight", on the one that it gives; local tables are as large as its stride. Where there are such as
-    "mix2.weight", they mix a frame with so many neighbours, which are made too.
+    "stage0.weight" and whatever has its number, as "group0.weight", act on the map that stage 0 takes; its blocks and
+    residuals on the one that it gives; local tables are as large as its stride. Where there are such as "mix2.weight", they
+    mix a frame with so many neighbours, which are made too. All of this is done for each of a frame's `patches`.
     """
     shapes = {name: symbols.shape for group in segment.groups.values() for name, symbols in group.symbols.items()}
     convolutions = {n for n, dimensions, _ in manifest.tensors if len(dimensions) > 3 and isinstance(dimensions[-1], int)}
@@ -89,8 +89,9 @@ def _of_stages(manifest: Manifest, segment: Segment) -> float:
         if first in ("stem", "head"):
             return maps[0 if first == "stem" else -1]
         i = int(first.lstrip("abcdefghijklmnopqrstuvwxyz"))
-        return scales[i] if inner == ["local"] else maps[i + bool(inner)]
+        return scales[i] if inner == ["local"] else maps[i + bool(inner and inner[0].startswith(("block", "residual")))]
 
     made = 1 + next((shape[0] for name, shape in shapes.items() if name.startswith("mix")), 0)
     products = {name: float(np.prod(shape)) * places(name) for name, shape in shapes.items() if name.endswith("weight")}
-    return sum(n * (1 if name.startswith("mix") else made) for name, n in products.items())
+    once = sum(n * (1 if name.startswith("mix") else made) for name, n in products.items())
+    return once * segment.sizes.get("patches", 1)

@@ -34,6 +34,8 @@ STANDARD = {
     **{14: "fourier", 15: "strumpler", 16: "strumpler_meta32", 17: "strumpler_meta64"},
     **{18: "l0onie", 19: "rqat_inr", 20: "nif", 21: "hash_grid", 22: "coinpp", 23: "pham", 25: "sanjeet"},
     **{32: "nerv_small", 33: "nerv_large", 34: "hnerv_small", 35: "hnerv_large"},
+    **{36: "e_nerv_small", 37: "e_nerv_large", 38: "ps_nerv_small", 39: "ps_nerv_large"},
+    **{40: "boosting_nerv_small", 41: "boosting_nerv_large", 42: "diff_nerv_small", 43: "diff_nerv_large"},
     **{50: "ffnerv_small", 51: "ffnerv_large", 52: "hinerv_small", 53: "hinerv_large"},
     **{54: "gomes_small", 55: "gomes_large", 56: "nvrc_small", 57: "nvrc_large"},
 }

@@ -15,3 +15,9 @@ def projected(target: Tensor, shape: tuple[int, int, int], generator: torch.Gene
     projection = torch.randn(numbers, patches.shape[1], generator=generator)
     embedding = torch.einsum("np,fphw->fnhw", projection, patches)
     return embedding / embedding.std().clamp(min=1e-6)
+
+
+def differences(target: Tensor) -> Tensor:
+    """(frames, channels, h, w) -> (frames, 2 channels, h, w): each frame less the one before, and the next one less it."""
+    steps = F.pad(target[1:] - target[:-1], (0, 0, 0, 0, 0, 0, 1, 1))
+    return torch.cat([steps[:-1], steps[1:]], 1)

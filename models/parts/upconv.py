@@ -16,7 +16,7 @@ from ...runtime.profile import Dimension, Entry
 from ..method import Tensors
 
 Activation = Callable[[Tensor], Tensor]
-Between = Callable[[int, Tensor], Tensor]  # what becomes of stage i's input
+Between = Callable[[int, Tensor], Tensor]  # what becomes of stage i's input, and in the end of the head's
 
 
 @dataclass(frozen=True)
@@ -64,9 +64,13 @@ class Stages:
 
     def image(self, x: Tensor, tensors: Tensors, between: Between = lambda i, x: x) -> Tensor:
         """(1, width0, h, w) -> (channels, scale * h, scale * w), as `colours`."""
+        return self.images(x, tensors, between)[0]
+
+    def images(self, x: Tensor, tensors: Tensors, between: Between = lambda i, x: x) -> Tensor:
+        """(n, width0, h, w) -> (n, channels, scale * h, scale * w)"""
         for i in range(len(self.strides)):
             x = self.stage(i, between(i, x), tensors)
-        return self.colours(between(len(self.strides), x), tensors)[0]
+        return self.colours(between(len(self.strides), x), tensors)
 
 
 def started(

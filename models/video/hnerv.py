@@ -18,11 +18,16 @@ from ..clip import GRID, SCHEDULES, clip_field, grid, schedule
 from ..field import WHOLE, Field, field_graph
 from ..method import Graph, Method, Paper, Phase, Recipe, Tensors
 from ..parts.embedding import projected
+from ..parts.layers import conv, conv_entries
 from ..parts.upconv import Stages
 
 NUMBERS = 16  # of an embedding, in each place
 REDUCTION, LEAST = 1.2, 4  # of channels from stage to stage; the paper's least is 12, which none of its sizes reaches
 BITS = 7.5  # of a weight, a first estimate
+STEM = (
+    ("embedding", ("frames", NUMBERS, *dict(GRID)), "embedding"),
+    *conv_entries("stem", NUMBERS, "width0", 1),
+)
 
 
 def stages(name: str) -> Stages:
@@ -31,35 +36,32 @@ def stages(name: str) -> Stages:
 
 
 def manifest(name: str) -> Manifest:
-    first = (
-        ("embedding", ("frames", NUMBERS, "grid_rows", "grid_columns"), "embedding"),
-        ("stem.weight", ("width0", NUMBERS, 1, 1), "stem.weight"),
-        ("stem.bias", ("width0",), "stem.bias"),
-    )
-    return Manifest(
-        f"hnerv_{name}", (*GRID, *stages(name).sizes), (*first, *stages(name).entries), halo=WHOLE, method="hnerv"
-    )
+    return Manifest(f"hnerv_{name}", (*GRID, *stages(name).sizes), (*STEM, *stages(name).entries), halo=WHOLE, method="hnerv")
+
+
+def stem(tensors: Tensors) -> Tensor:
+    """(1, width0, rows, columns)"""
+    return F.gelu(conv("stem", tensors["embedding"].index_select(0, tensors["frame"].long()), tensors, 1))
+
+
+def bounded(image: Tensor) -> Tensor:
+    return 0.5 * torch.tanh(image) + 0.5
 
 
 def image_of(name: str):
-    def image(tensors: Tensors) -> Tensor:
-        embedding = tensors["embedding"].index_select(0, tensors["frame"].long())
-        x = F.gelu(F.conv2d(embedding, tensors["stem.weight"], tensors["stem.bias"]))
-        return 0.5 * torch.tanh(stages(name).image(x, tensors)) + 0.5
+    return lambda tensors: bounded(stages(name).image(stem(tensors), tensors))
 
-    return image
+
+def embeddings(target: Tensor, generator: torch.Generator, sizes: dict[str, int]) -> Tensors:
+    return {"embedding": projected(target, (NUMBERS, sizes["grid_rows"], sizes["grid_columns"]), generator)}
 
 
 def build(signal: Signal, nbytes: float) -> Field:
     name = schedule(signal)
     made, parts = manifest(name), stages(name)
-
-    def embedding(target: Tensor, generator: torch.Generator, sizes: dict[str, int]) -> Tensors:
-        return {"embedding": projected(target, (NUMBERS, sizes["grid_rows"], sizes["grid_columns"]), generator)}
-
     coding = dict.fromkeys(made.groups, "8 bits") | {"embedding": "6 bits"}
     sizes = lambda first: grid(signal, parts.scale) | parts.widths(first, REDUCTION, LEAST)  # noqa: E731
-    return clip_field(signal, made, image_of(name), sizes, 8 * nbytes / BITS, coding, embedding)
+    return clip_field(signal, made, image_of(name), sizes, 8 * nbytes / BITS, coding, embeddings)
 
 
 def profiles() -> Iterator[tuple[Manifest, tuple[Graph]]]:

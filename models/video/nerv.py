@@ -12,19 +12,20 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ...runtime.profile import Manifest
+from ...runtime.profile import Entry, Manifest
 from ...runtime.syntax import Signal
 from ..clip import GRID, SCHEDULES, clip_field, grid, schedule
 from ..field import WHOLE, Field, field_graph
 from ..losses import fusion
 from ..method import Graph, Method, Paper, Phase, Recipe, Tensors
+from ..parts.layers import linear, linear_entries
 from ..parts.temporal import embedded, time
 from ..parts.upconv import Stages
 from ..weights import masked, pruned
 
 BASE, COUNT = 1.25, 80  # of the positional encoding
 REDUCTION, LEAST = 2, 8  # of channels from stage to stage; the paper's least is 96, of millions of weights
-HIDDEN = 512
+MILLIONS = 2e6  # of weights
 KEPT = 0.4  # of the weights
 BITS = 8 * KEPT  # of a weight, a first estimate
 
@@ -34,26 +35,36 @@ def stages(name: str) -> Stages:
     return Stages(strides, (3,) * len(strides), head=1, activation=F.silu)
 
 
+def stem_entries(inputs: int) -> tuple[Entry, ...]:
+    return *linear_entries("stem.hidden", inputs, "hidden"), *linear_entries("stem", "hidden", "width0", *dict(GRID))
+
+
+def hidden_layer(features: Tensor, tensors: Tensors) -> Tensor:
+    """(n, inputs) -> (n, hidden)"""
+    return F.silu(linear("stem.hidden", features, tensors))
+
+
+def stem(hidden: Tensor, tensors: Tensors) -> Tensor:
+    """(n, hidden) -> (n, width0, rows, columns)"""
+    return F.silu(linear("stem", hidden, tensors).view(-1, *tensors["stem.bias"].shape))
+
+
 def manifest(name: str) -> Manifest:
-    stem = (
-        ("stem.hidden.weight", (2 * COUNT, "hidden"), "stem.hidden.weight"),
-        ("stem.hidden.bias", ("hidden",), "stem.hidden.bias"),
-        ("stem.weight", ("hidden", "width0", "grid_rows", "grid_columns"), "stem.weight"),
-        ("stem.bias", ("width0", "grid_rows", "grid_columns"), "stem.bias"),
-    )
     sizes = (("hidden", 4096), *GRID, *stages(name).sizes)
-    return Manifest(f"nerv_{name}", sizes, (*stem, *stages(name).entries), halo=WHOLE, method="nerv")
-
-
-def stem(tensors: Tensors) -> Tensor:
-    """(1, width0, rows, columns)"""
-    hidden = embedded(time(tensors), BASE, COUNT) @ tensors["stem.hidden.weight"] + tensors["stem.hidden.bias"]
-    flat = F.silu(hidden) @ tensors["stem.weight"].flatten(1)
-    return F.silu(flat.view(tensors["stem.bias"].shape) + tensors["stem.bias"])[None]
+    return Manifest(f"nerv_{name}", sizes, (*stem_entries(2 * COUNT), *stages(name).entries), halo=WHOLE, method="nerv")
 
 
 def image_of(name: str):
-    return lambda tensors: torch.sigmoid(stages(name).image(stem(tensors), tensors))
+    def image(tensors: Tensors) -> Tensor:
+        hidden = hidden_layer(embedded(time(tensors), BASE, COUNT), tensors)
+        return torch.sigmoid(stages(name).image(stem(hidden, tensors), tensors))
+
+    return image
+
+
+def hidden_width(weights: float, few: int = 64) -> int:
+    """The perceptron's: the paper's for its millions of weights."""
+    return 512 if weights > MILLIONS else few
 
 
 def build(signal: Signal, nbytes: float) -> Field:
@@ -61,7 +72,7 @@ def build(signal: Signal, nbytes: float) -> Field:
     parts, most = stages(name), 8 * nbytes / BITS
 
     def sizes(first: int) -> dict[str, int]:
-        return {"hidden": HIDDEN if most > 2e6 else 64} | grid(signal, parts.scale) | parts.widths(first, REDUCTION, LEAST)
+        return {"hidden": hidden_width(most)} | grid(signal, parts.scale) | parts.widths(first, REDUCTION, LEAST)
 
     made = manifest(name)
     return clip_field(signal, made, image_of(name), sizes, most, dict.fromkeys(made.groups, "8 bits"))

@@ -7,7 +7,9 @@ import torch
 from torch.nn import functional as F
 
 from inrcodec.export.quantize import cheapest_model, coded_bits
+from inrcodec.models.parts.conditioning import adain, fused, sft
 from inrcodec.models.parts.context import Context, latent_bits
+from inrcodec.models.parts.embedding import differences
 from inrcodec.models.parts.latents import Canvas
 from inrcodec.models.parts.synthesis import conv3x3, init_synthesis, synthesis_graph, synthesize
 from inrcodec.models.parts.upsampling import (
@@ -182,3 +184,28 @@ def test_self_fitted_laplace_predicts_what_is_coded(scale):
     symbols = torch.round(values).numpy().astype(int)
     coded = coded_bits(cheapest_model(symbols), symbols)
     assert self_laplace_bits(values, 1.0).item() == pytest.approx(coded, rel=0.1)
+
+
+def test_a_vector_sets_scale_and_shift():
+    x, vector = 3 * torch.randn(2, 4, 9, 11) + 5, torch.randn(2, 6)
+    tensors = {"style.weight": torch.zeros(6, 2, 4), "style.bias": torch.stack([torch.ones(4), torch.arange(4.0)])}
+    told = adain("style", x, vector, tensors)
+    torch.testing.assert_close(told.mean((2, 3)), torch.arange(4.0).expand(2, 4), atol=1e-5, rtol=0)
+    torch.testing.assert_close(told.std((2, 3), correction=0), torch.full((2, 4), 2.0))
+    hidden = {"style.hidden.weight": torch.randn(6, 4), "style.hidden.bias": torch.randn(4)}
+    tensors["style.weight"] = torch.zeros(4, 2, 4)
+    torch.testing.assert_close(sft("style", x, vector, tensors | hidden), 2 * x + torch.arange(4.0)[:, None, None])
+
+
+def test_a_gate_keeps_or_replaces():
+    x, p = torch.randn(1, 3, 4, 5), torch.randn(1, 3, 4, 5)
+    for gate, wanted in ((-99.0, x), (99.0, torch.tanh(p)), (0.0, (x + torch.tanh(p)) / 2)):
+        torch.testing.assert_close(fused(x, torch.cat([p, torch.full_like(p, gate)], 1)), wanted)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 5])
+def test_differences_look_both_ways(frames):
+    target = torch.rand(frames, 3, 4, 5)
+    before, after = differences(target).chunk(2, 1)
+    torch.testing.assert_close(before[1:], target[1:] - target[:-1])
+    assert torch.equal(before[1:], after[:-1]) and not before[0].any() and not after[-1].any()
