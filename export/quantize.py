@@ -34,6 +34,7 @@ from ..runtime.tables import SCALE_ZERO, SCALES, SCALES_PER_OCTAVE
 
 Cost = Callable[[Tensors], float]
 COARSEST, FINEST = 0, 14  # exponents tried: steps from 1 to 2**-14
+SAMPLE = 2000  # symbols that tell how many are zero
 PATIENCE = 3  # coarser steps tried after the best
 NEAR = 6  # scale indices tried on either side of the moment estimate
 # The groups that the integer context model may have, and their finest step's exponent.
@@ -119,7 +120,9 @@ def stepped_group(tensors: Tensors, names: list[str], step: Tensor, most: int) -
     assert isinstance(nonzero, Laplace)
     models: list[EntropyModel] = [Stepped(model.scale, bits)]
     if 2 * there.size < symbols.size:
-        models += [SparseStepped(nonzero.scale, bits, scale) for scale in range(0, SCALES, 2)]
+        sample = np.sort(symbols.ravel())[:: max(1, symbols.size // SAMPLE)]  # has as large a share of zeros
+        sparse = [SparseStepped(nonzero.scale, bits, scale) for scale in range(0, SCALES, 2)]
+        models.append(min(sparse, key=lambda model: coded_bits(model, sample)))
     return Group(0, min(models, key=lambda model: coded_bits(model, symbols.ravel())), {name: symbols})
 
 

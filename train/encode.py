@@ -319,7 +319,8 @@ class Encoding:
                     self.watch(Progress("correct", done, self.iteration, self.fit.lmbda, math.nan, math.nan))
             self.fit.measure()
             last, error = error, self.finish()
-            if not self.fit.mask.numel() and abs(error - last) < UNMOVED * abs(last):  # of this method lambda is no lever
+            lever = self.fit.mask.numel() or self.fit.phase.bits
+            if not lever and abs(error - last) < UNMOVED * abs(last):
                 return
             if last * error < 0:  # overshot
                 gain *= 0.5
