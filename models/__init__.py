@@ -15,6 +15,7 @@ from .image.pham import pham
 from .image.pyramid import pyramid
 from .image.rqat_inr import rqat_inr
 from .image.sanjeet import sanjeet
+from .image.sinco import sinco
 from .image.siren import siren
 from .image.strumpler import strumpler
 from .method import Method
@@ -31,7 +32,7 @@ from .video.ps_nerv import ps_nerv
 
 METHODS: dict[str, Callable[..., Method]] = {
     **{"pyramid": pyramid, "cool_chic": cool_chic, "c3": c3, "eqlinr": eqlinr},
-    **{"siren": siren, "hash_grid": hash_grid, "fourier": fourier},
+    **{"siren": siren, "sinco": sinco, "hash_grid": hash_grid, "fourier": fourier},
     **{"coinpp": coinpp, "pham": pham, "sanjeet": sanjeet},
     **{"coin": coin, "strumpler": strumpler, "l0onie": l0onie, "rqat_inr": rqat_inr, "nif": nif},
     **{"nerv": nerv, "hnerv": hnerv, "ffnerv": ffnerv, "hinerv": hinerv, "gomes": gomes, "nvrc": nvrc},

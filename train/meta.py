@@ -59,12 +59,16 @@ def crops(pictures: list[Tensor], n: int, size: int, generator: torch.Generator)
 
 
 def learn(base: Base, pictures: list[Tensor], steps: int, seed: int, checkpoint: Path) -> Tensors:
-    """Fresh or, where there is a checkpoint, on from it."""
+    """Fresh or, where there is a checkpoint, on from it. Raises ValueError for one that was begun otherwise."""
     generator = torch.Generator().manual_seed(seed)
     tensors = {name: tensor.requires_grad_() for name, tensor in base.start(generator).items()}
     adam, first = torch.optim.Adam(tensors.values(), lr=base.lr), 0
     if checkpoint.exists():
         state = torch.load(checkpoint, weights_only=True)
+        if (of := state.get("of")) != (seed, steps):
+            raise ValueError(
+                f"wanted a checkpoint of (seed, steps) {seed, steps}, got {of}: delete {checkpoint} to begin anew"
+            )
         for name, tensor in state["tensors"].items():
             tensors[name].data.copy_(tensor)
         adam.load_state_dict(state["adam"])
@@ -75,7 +79,7 @@ def learn(base: Base, pictures: list[Tensor], steps: int, seed: int, checkpoint:
         buffer = BytesIO()
         detached = {name: tensor.detach() for name, tensor in tensors.items()}
         state = {"tensors": detached, "adam": adam.state_dict(), "generator": generator.get_state(), "step": step}
-        torch.save(state, buffer)
+        torch.save({"of": (seed, steps), **state}, buffer)
         write_atomically(checkpoint, buffer.getvalue())
 
     mean = math.nan

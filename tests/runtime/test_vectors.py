@@ -51,6 +51,7 @@ SYMBOLS = {
     "nif_rgba8": "abed564c58152b42e5abd0584aaa0ce85630960bac28df67666cf33d04ba6ac4",
     "pham_rgb16_odd": "b4ff8df624cd322d440d8230319d11b0f110d2ff065ca3d535ded33ce7bd5c00",
     "rqat_inr_rgb8_odd": "9a7386f0718b43a6a3608b016eceba360bb93a9254fffe94b4a417a1dfacdc08",
+    "sinco_rgb8": "691c97fbd1ad012c2c82331214bf8d6d7396ae99e731cebd6eecd492063b0e82",
     "strumpler_meta_rgb16_wide": "33d5e0bd0db510c1897beee239cf0f54966182a48797d7fc7338062969ac8091",
     "strumpler_meta_rgb8_narrow": "a9c6c31cd582328eb304686c5b613fe8046acf37e3e4a57da6d1c228fd95f8a5",
     "strumpler_rgb8": "1f892b57c1ca0524ce9160a80f42e25e2e5048da6c367d1f8515b68dfbda880f",

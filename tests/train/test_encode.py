@@ -29,9 +29,10 @@ def scene(height: int = 40, width: int = 56, channels: int = 3, dtype: type = np
 
 IMAGE = [name for name, build in METHODS.items() if build().kind == "image"]
 # Networks of a few hundred bytes, and COIN's slow steps; of 150 iterations' PSNR some is not worth a bound of 24 dB.
-ITERATIONS = {"siren": 300, "fourier": 300, "strumpler": 300, "l0onie": 300, "coin": 600}
+ITERATIONS = {"siren": 300, "sinco": 300, "fourier": 300, "strumpler": 300, "l0onie": 300, "coin": 600}
 PSNR = {
     "siren": 15.0,
+    "sinco": 15.0,
     "coin": 10.0,
     "fourier": 15.0,
     "strumpler": 15.0,
@@ -106,7 +107,7 @@ def test_the_best_coding_is_no_dearer(method):
     assert best <= 1.01 * paper
 
 
-@pytest.mark.parametrize("method, tune", [("coinpp", None), ("pham", None), ("strumpler", "meta")])
+@pytest.mark.parametrize("method, tune", [("coinpp", None), ("pham", None), ("sinco", None), ("strumpler", "meta")])
 def test_what_has_learned_from_rgb_wants_rgb(method, tune):
     with pytest.raises(UnsuitedError, match=f"method {method}: wanted an RGB picture.*got grey"):
         encode_picture(from_array(scene(channels=1)), method=method, tune=tune, iterations=2)

@@ -54,6 +54,7 @@ KINDS = {
     "hash_grid_rgb8": (64, 96, 3, np.uint8, 1e-4, 200),
     "coinpp_rgb8_odd": (65, 97, 3, np.uint8, 1e-3, 60),
     "pham_rgb16_odd": (65, 97, 3, np.uint16, 1e-3, 60),
+    "sinco_rgb8": (40, 56, 3, np.uint8, 1e-4, 200),
     "sanjeet_rgb8_set": (40, 56, 3, np.uint8, 1e-4, 200),
     "coinpp_rgb8_set": (40, 56, 3, np.uint8, 1e-3, 60),
     "fast_grey8_nine_levels": (769, 4097, 1, np.uint8, 1e-2, 8),
