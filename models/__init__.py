@@ -20,11 +20,12 @@ from .image.strumpler import strumpler
 from .method import Method
 from .video.hnerv import hnerv
 from .video.nerv import nerv
+from .video.vq_nerv import vq_nerv
 
 METHODS: dict[str, Callable[..., Method]] = {
     **{"pyramid": pyramid, "cool_chic": cool_chic, "c3": c3, "eqlinr": eqlinr},
     **{"siren": siren, "hash_grid": hash_grid, "fourier": fourier},
     **{"coinpp": coinpp, "pham": pham, "sanjeet": sanjeet},
     **{"coin": coin, "strumpler": strumpler, "l0onie": l0onie, "rqat_inr": rqat_inr, "nif": nif},
-    **{"nerv": nerv, "hnerv": hnerv},
+    **{"nerv": nerv, "hnerv": hnerv, "vq_nerv": vq_nerv},
 }

@@ -14,14 +14,20 @@ from .method import Phase, Recipe, Tensors
 from .quantizers import round_ste
 from .rates import self_gaussian_bits
 
-ROUND, STEP, GATE, MASK = "round.", "step.", "gate.", "mask."  # begin the names of tensors of training alone
+ROUND, STEP, GATE, MASK, LATENT = (
+    "round.",
+    "step.",
+    "gate.",
+    "mask.",
+    "latent.",
+)  # begin the names of tensors of training alone
 FIRST_STEP, STEP_GAIN = 1 / 128, 32.0
 GATE_STRETCH, GATE_TEMPERATURE, GATE_GAIN = (-0.1, 1.1), 2 / 3, 16.0
 
 
 def networks(tensors: Tensors) -> Tensors:
     """Those that travel."""
-    return {name: tensor for name, tensor in tensors.items() if not name.startswith((ROUND, STEP, GATE, MASK))}
+    return {name: tensor for name, tensor in tensors.items() if not name.startswith((ROUND, STEP, GATE, MASK, LATENT))}
 
 
 def l1(weight: float) -> Callable[[Tensors, float], Tensor]:

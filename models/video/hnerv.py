@@ -41,13 +41,14 @@ def manifest(name: str) -> Manifest:
     )
 
 
-def image_of(name: str):
-    def image(tensors: Tensors) -> Tensor:
-        embedding = tensors["embedding"].index_select(0, tensors["frame"].long())
-        x = F.gelu(F.conv2d(embedding, tensors["stem.weight"], tensors["stem.bias"]))
-        return 0.5 * torch.tanh(stages(name).image(x, tensors)) + 0.5
+def stem(tensors: Tensors) -> Tensor:
+    """(1, width0, rows, columns)"""
+    embedding = tensors["embedding"].index_select(0, tensors["frame"].long())
+    return F.gelu(F.conv2d(embedding, tensors["stem.weight"], tensors["stem.bias"]))
 
-    return image
+
+def image_of(name: str):
+    return lambda tensors: 0.5 * torch.tanh(stages(name).image(stem(tensors), tensors)) + 0.5
 
 
 def build(signal: Signal, nbytes: float) -> Field:
