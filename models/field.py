@@ -69,8 +69,10 @@ class Field:
         return torch.zeros(0)
 
 
-def field_graph(manifest: Manifest, image: Callable[[Tensors], Tensor], most: int = 8) -> Graph:
-    """The decoder graph of a field: positions and tensors to (1, channels, h, w)."""
+def field_graph(manifest: Manifest, image: Callable[[Tensors], Tensor], most: int = 8, timed: bool = False) -> Graph:
+    """The decoder graph of a field: positions and tensors to (1, channels, h, w); `timed` if it sees where a frame stands, as
+    all do that make frames whole."""
+    timed = timed or manifest.halo == WHOLE
     names = dict.fromkeys(name for name, _ in manifest.sizes)
     sizes = {"channels": 3, "frames": 5, **{name: most - i for i, name in enumerate(names)}}
     inputs: Tensors = {}
@@ -78,9 +80,9 @@ def field_graph(manifest: Manifest, image: Callable[[Tensors], Tensor], most: in
     if manifest.halo != WHOLE:
         inputs |= {"rows": torch.arange(24.0), "columns": torch.arange(40.0), "size": torch.tensor([24.0, 40.0])}
         dynamic |= {"rows": {0: "height"}, "columns": {0: "width"}}
-    if manifest.halo == WHOLE or any("frames" in dimensions for _, dimensions, _ in manifest.tensors):
+    if timed or any("frames" in dimensions for _, dimensions, _ in manifest.tensors):
         inputs |= {"frame": torch.ones(1)}
-    if manifest.halo == WHOLE:
+    if timed:
         inputs |= {"frames": torch.full((1,), 5.0)}
     for name, dimensions, _ in manifest.tensors:
         inputs[name] = torch.zeros(manifest.shape(dimensions, sizes))

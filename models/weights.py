@@ -12,7 +12,7 @@ from torch import Tensor
 
 from .method import Phase, Recipe, Tensors
 from .quantizers import round_ste
-from .rates import self_gaussian_bits
+from .rates import self_gaussian_bits, self_laplace_bits
 
 ROUND, STEP, GATE, MASK, LATENT = (
     "round.",
@@ -130,6 +130,11 @@ def stepped(tensors: Tensors, progress: float) -> Tensors:
 def stepped_bits(tensors: Tensors) -> Tensor:
     """Under Gaussians fitted to each tensor's symbols: no parameters (Damodaran et al. 2023)."""
     return torch.stack([self_gaussian_bits(w / learned_step(tensors, name)) for name, w in networks(tensors).items()]).sum()
+
+
+def stepped_laplace_bits(tensors: Tensors) -> Tensor:
+    """Under zero-mean Laplaces, for what is mostly zero."""
+    return torch.stack([self_laplace_bits(w / learned_step(tensors, n), 1.0) for n, w in networks(tensors).items()]).sum()
 
 
 def steps_learned(fit: tuple[float, float], qat: tuple[float, float], share: float) -> Recipe:

@@ -16,6 +16,7 @@ from .wire import Writer
 BEFORE_HEADER = len(MAGIC) + 1 + 4  # version, checksum
 # Multiply-accumulates as the graph does them: per output sample of an x2 upsampling, per filtered sample of a finer grid.
 DOUBLING, FILTER = 7.5, 14
+KEY = 64 * 2 * 8  # per block of a key frame's channel
 
 
 def section_bytes(file: InrFile) -> dict[str, int]:
@@ -39,8 +40,9 @@ def macs_per_pixel(manifest: Manifest, signal: Signal, segment: Segment) -> dict
     """Multiply-accumulates per pixel of convolutions and matrix products, as a whole picture takes them, by stage."""
     sizes = {name: symbols.size for group in segment.groups.values() for name, symbols in group.symbols.items()}
     weights = {name: n for name, n in sizes.items() if name.endswith("weight")}
-    if manifest.halo < 0 and not manifest.levels:
-        return {"synthesis": _of_stages(manifest, segment) / (signal.height * signal.width)}
+    keys = KEY * sizes.get("key0", 0) / (signal.height * signal.width)
+    if "grid_rows" in segment.sizes:
+        return {"synthesis": keys + _of_stages(manifest, segment) / (signal.height * signal.width)}
     if not manifest.levels:
         # Unless it sees tables, a first layer sees positions: half of it is computed once a row, half once a column.
         first = [] if "table0" in sizes else [n for name, n in weights.items() if name.endswith("first.weight")]
@@ -50,7 +52,7 @@ def macs_per_pixel(manifest: Manifest, signal: Signal, segment: Segment) -> dict
         mixing = (
             (sum(sizes.values()) - sizes["coefficients"]) / (signal.height * signal.width) if "coefficients" in sizes else 0
         )
-        return {"synthesis": manifest.macs + once / mixed + mixing}
+        return {"synthesis": manifest.macs + keys + once / mixed + mixing}
     synthesis = sum(n for name, n in weights.items() if name.startswith("synthesis."))
     areas = [h * w for h, w in grid_shapes(signal, manifest.levels)]
     per_latent = sum(n for name, n in weights.items() if name.startswith("context."))

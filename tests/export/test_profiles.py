@@ -39,8 +39,9 @@ def test_manifest_and_inputs_agree(name):
     given = {"features", "finer"} | learned if profile.manifest.levels else {"rows", "columns", "size"}
     frames = any("frames" in dimensions for _, dimensions, _ in profile.manifest.tensors)
     if profile.manifest.halo == WHOLE and not profile.manifest.levels:
-        given, frames = {"frames"} & taken, True
-    given |= {"frame"} if frames else set()
+        given, frames = set(), True
+    given |= {"frames"} & taken
+    given |= {"frame"} if frames or "frames" in taken else set()
     assert taken == coded | given
 
 
@@ -101,7 +102,7 @@ def test_the_shipped_graphs_are_what_the_source_makes(name):
 def test_graphs_are_small():
     """But for those that hold what all pictures of their method share, and the ten tables' lookups."""
     large = {"coinpp": 290_000, "pham": 80_000, "strumpler_meta32": 32_000, "strumpler_meta64": 80_000, "hash_grid": 40_000}
-    assert all(len(graph) < large.get(name, 16_000) for name in STANDARD.values() for graph in load(name).graphs)
+    assert all(len(graph) < large.get(name, 20_000) for name in STANDARD.values() for graph in load(name).graphs)
 
 
 def test_bundles_round_trip():
