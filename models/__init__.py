@@ -20,6 +20,7 @@ from .image.strumpler import strumpler
 from .method import Method
 from .video.hnerv import hnerv
 from .video.nerv import nerv
+from .video.nirvana import nirvana
 from .video.nrff import nrff
 from .video.t_nerv import t_nerv
 from .video.vq_nerv import vq_nerv
@@ -29,5 +30,5 @@ METHODS: dict[str, Callable[..., Method]] = {
     **{"siren": siren, "hash_grid": hash_grid, "fourier": fourier},
     **{"coinpp": coinpp, "pham": pham, "sanjeet": sanjeet},
     **{"coin": coin, "strumpler": strumpler, "l0onie": l0onie, "rqat_inr": rqat_inr, "nif": nif},
-    **{"nerv": nerv, "hnerv": hnerv, "vq_nerv": vq_nerv, "t_nerv": t_nerv, "nrff": nrff},
+    **{"nerv": nerv, "hnerv": hnerv, "vq_nerv": vq_nerv, "t_nerv": t_nerv, "nrff": nrff, "nirvana": nirvana},
 }

@@ -69,18 +69,21 @@ class Field:
         return torch.zeros(0)
 
 
-def field_graph(manifest: Manifest, image: Callable[[Tensors], Tensor], most: int = 8, timed: bool = False) -> Graph:
-    """The decoder graph of a field: positions and tensors to (1, channels, h, w); `timed` if it sees where a frame stands, as
-    all do that make frames whole."""
-    timed = timed or manifest.halo == WHOLE
+def field_graph(
+    manifest: Manifest, image: Callable[[Tensors], Tensor], most: int = 8, timed: bool = False, placed: bool = False
+) -> Graph:
+    """The decoder graph of a field: positions and tensors to (1, channels, h, w).
+
+    `timed`: it sees where its frame stands, as all do that make frames whole; `placed`: where its pixels lie, as all others do.
+    """
     names = dict.fromkeys(name for name, _ in manifest.sizes)
     sizes = {"channels": 3, "frames": 5, **{name: most - i for i, name in enumerate(names)}}
     inputs: Tensors = {}
     dynamic: dict[str, dict[int, str]] = {}
-    if manifest.halo != WHOLE:
+    if placed or manifest.halo != WHOLE:
         inputs |= {"rows": torch.arange(24.0), "columns": torch.arange(40.0), "size": torch.tensor([24.0, 40.0])}
         dynamic |= {"rows": {0: "height"}, "columns": {0: "width"}}
-    if timed or any("frames" in dimensions for _, dimensions, _ in manifest.tensors):
+    if (timed := timed or manifest.halo == WHOLE) or any("frames" in dimensions for _, dimensions, _ in manifest.tensors):
         inputs |= {"frame": torch.ones(1)}
     if timed:
         inputs |= {"frames": torch.full((1,), 5.0)}

@@ -43,6 +43,8 @@ def macs_per_pixel(manifest: Manifest, signal: Signal, segment: Segment) -> dict
     keys = KEY * sizes.get("key0", 0) / (signal.height * signal.width)
     if "grid_rows" in segment.sizes:
         return {"synthesis": keys + _of_stages(manifest, segment) / (signal.height * signal.width)}
+    if "maps" in segment.sizes:
+        return {"synthesis": _of_patches(signal, segment) / (signal.height * signal.width)}
     if not manifest.levels:
         # Unless it sees tables, a first layer sees positions: half of it is computed once a row, half once a column.
         first = [] if "table0" in sizes else [n for name, n in weights.items() if name.endswith("first.weight")]
@@ -79,3 +81,15 @@ def _of_stages(manifest: Manifest, segment: Segment) -> float:
     areas["head"] = area
     weights = {name: float(np.prod(shape)) for name, shape in shapes.items() if name.endswith("weight")}
     return sum(n * (areas[name.split(".")[0]] if name in convolutions else 1) for name, n in weights.items())
+
+
+def _of_patches(signal: Signal, segment: Segment) -> float:
+    """Multiply-accumulates a frame: a perceptron in each patch, then a frame's convolutions of the patches' maps."""
+    shapes = {name: symbols.shape for group in segment.groups.values() for name, symbols in group.symbols.items()}
+    weights = {name: float(np.prod(shape)) for name, shape in shapes.items() if name.endswith("weight")}
+    samples = shapes["last.weight"][2]  # of a map, a quarter of the patch's pixels
+    rows, columns = (-(-side // round(2 * samples**0.5)) for side in (signal.height, signal.width))
+    up, head = weights.pop("stage0.weight"), weights.pop("head.weight")
+    convolutions = rows * columns * samples * (up + 4 * head) / signal.frames
+    time, first = weights.pop("time.weight"), weights.pop("first.weight")
+    return convolutions + time + first / 2 * (rows + columns) + sum(weights.values()) * rows * columns

@@ -34,7 +34,15 @@ STANDARD = {
     **{14: "fourier", 15: "strumpler", 16: "strumpler_meta32", 17: "strumpler_meta64"},
     **{18: "l0onie", 19: "rqat_inr", 20: "nif", 21: "hash_grid", 22: "coinpp", 23: "pham", 25: "sanjeet"},
     **{32: "nerv_small", 33: "nerv_large", 34: "hnerv_small", 35: "hnerv_large"},
-    **{64: "vq_nerv_small", 65: "vq_nerv_large", 66: "t_nerv_small", 67: "t_nerv_large", 68: "nrff"},
+    **{
+        64: "vq_nerv_small",
+        65: "vq_nerv_large",
+        66: "t_nerv_small",
+        67: "t_nerv_large",
+        68: "nrff",
+        72: "nirvana_small",
+        73: "nirvana_large",
+    },
 }
 Dimension = int | str  # a number, or a sum of names of sizes
 Entry = tuple[str, tuple[Dimension, ...], str]  # of `Manifest.tensors`
