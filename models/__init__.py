@@ -18,6 +18,7 @@ from .image.sanjeet import sanjeet
 from .image.siren import siren
 from .image.strumpler import strumpler
 from .method import Method
+from .video.d_nerv import d_nerv
 from .video.hnerv import hnerv
 from .video.nerv import nerv
 from .video.nirvana import nirvana
@@ -30,5 +31,6 @@ METHODS: dict[str, Callable[..., Method]] = {
     **{"siren": siren, "hash_grid": hash_grid, "fourier": fourier},
     **{"coinpp": coinpp, "pham": pham, "sanjeet": sanjeet},
     **{"coin": coin, "strumpler": strumpler, "l0onie": l0onie, "rqat_inr": rqat_inr, "nif": nif},
-    **{"nerv": nerv, "hnerv": hnerv, "vq_nerv": vq_nerv, "t_nerv": t_nerv, "nrff": nrff, "nirvana": nirvana},
+    **{"nerv": nerv, "hnerv": hnerv, "vq_nerv": vq_nerv, "t_nerv": t_nerv},
+    **{"nrff": nrff, "d_nerv": d_nerv, "nirvana": nirvana},
 }

@@ -74,7 +74,8 @@ def field_graph(
 ) -> Graph:
     """The decoder graph of a field: positions and tensors to (1, channels, h, w).
 
-    `timed`: it sees where its frame stands, as all do that make frames whole; `placed`: where its pixels lie, as all others do.
+    `timed`: it sees where its frame stands, as do all that make frames whole;
+    `placed`: where its pixels lie, as do all others.
     """
     names = dict.fromkeys(name for name, _ in manifest.sizes)
     sizes = {"channels": 3, "frames": 5, **{name: most - i for i, name in enumerate(names)}}

@@ -16,7 +16,8 @@ from .wire import Writer
 BEFORE_HEADER = len(MAGIC) + 1 + 4  # version, checksum
 # Multiply-accumulates as the graph does them: per output sample of an x2 upsampling, per filtered sample of a finer grid.
 DOUBLING, FILTER = 7.5, 14
-KEY = 64 * 2 * 8  # per block of a key frame's channel
+BLOCK = 8  # of a key frame, pixels
+KEY = 2 * BLOCK**3  # per block and channel
 
 
 def section_bytes(file: InrFile) -> dict[str, int]:
@@ -79,6 +80,10 @@ def _of_stages(manifest: Manifest, segment: Segment) -> float:
         areas[stage.split(".")[0]] = area
         area *= shapes[stage][1]
     areas["head"] = area
+    halves = [name.split(".")[0] for name in shapes if name.startswith("encoder") and "weight" in name]
+    for k, encoder in enumerate(sorted(halves, reverse=True), 1):  # of key frames, each half as large as the one before
+        keys, *_, rows, columns = shapes["key0"]
+        areas[encoder] = keys * -(-BLOCK * rows >> k) * -(-BLOCK * columns >> k)
     weights = {name: float(np.prod(shape)) for name, shape in shapes.items() if name.endswith("weight")}
     return sum(n * (areas[name.split(".")[0]] if name in convolutions else 1) for name, n in weights.items())
 

@@ -40,6 +40,8 @@ STANDARD = {
         66: "t_nerv_small",
         67: "t_nerv_large",
         68: "nrff",
+        70: "d_nerv_small",
+        71: "d_nerv_large",
         72: "nirvana_small",
         73: "nirvana_large",
     },

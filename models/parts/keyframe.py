@@ -12,8 +12,8 @@ from torch.nn import functional as F
 
 from ...runtime.profile import Entry
 from ...runtime.syntax import Signal
-from ..method import Tensors
-from ..weights import STEP, STEP_GAIN, with_steps
+from ..method import Phase, Recipe, Tensors
+from ..weights import STEP, STEP_GAIN, stepped, stepped_laplace_bits, with_steps
 
 SIDE = 8
 FIRST_STEP = 1 / 16  # of coefficients, of pixels in [0, 1]
@@ -68,3 +68,11 @@ def with_key_steps(tensors: Tensors) -> Tensors:
     stepped = with_steps(tensors)
     first = math.log2(FIRST_STEP) / STEP_GAIN
     return stepped | {STEP + name: torch.full_like(stepped[STEP + name], first) for name in NAMES}
+
+
+def rated(fit: tuple[float, float], qat: tuple[float, float]) -> Recipe:
+    """Adam at the rates of `fit`, and as long at those of `qat` with learned steps, whose rate is in the loss; two frames
+    a step."""
+    plain = Phase("fit", 0.5, fit, hard=True)
+    quantized = Phase("qat", 0.5, qat, hard=True, enter=with_key_steps, weights=stepped, bits=stepped_laplace_bits)
+    return Recipe((plain, quantized), optimizer="adam", batch=2)

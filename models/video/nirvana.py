@@ -49,9 +49,9 @@ def image_of(name: str):
         maps = F.pixel_shuffle(NETWORK.image(tensors | middles | last), half)
         maps = maps + (embedded(time(tensors), BASE, COUNT) @ tensors["time.weight"])[0][:, None, None]
         names = ("stage0.weight", "stage0.bias", "head.weight", "head.bias")
-        weight, bias, *head = (tensors[n].index_select(0, tensors["frame"].long())[0] for n in names)
+        weight, bias, head, offset = (tensors[n].index_select(0, tensors["frame"].long())[0] for n in names)
         x = F.conv2d(maps[None], weight.flatten(0, 1), bias.flatten(), padding=1)
-        return 0.5 + F.conv2d(F.gelu(F.pixel_shuffle(x, 2)), *head, padding=1)[0]
+        return 0.5 + F.conv2d(F.gelu(F.pixel_shuffle(x, 2)), head, offset, padding=1)[0]
 
     return image
 

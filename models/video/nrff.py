@@ -14,12 +14,11 @@ from torch import Tensor
 from ...runtime.profile import Manifest
 from ...runtime.syntax import Signal
 from ..field import HALO, Field, field_graph
-from ..method import Graph, Method, Paper, Phase, Recipe, Tensors
-from ..parts.keyframe import SIZES, blocks, entries, keys, started_keys, with_key_steps
+from ..method import Graph, Method, Paper, Recipe, Tensors
+from ..parts.keyframe import SIZES, blocks, entries, keys, rated, started_keys
 from ..parts.perceptron import Perceptron, widest
 from ..parts.temporal import time
 from ..parts.warp import sampled
-from ..weights import stepped, stepped_laplace_bits
 
 FLOW = 16.0  # pixels to an output of 1
 NETWORK = Perceptron(("width",) * 4, omega=30.0, offset=0.0, own=True)
@@ -53,10 +52,8 @@ def profiles() -> Iterator[tuple[Manifest, tuple[Graph]]]:
 
 
 def recipe(lmbda: float) -> Recipe:
-    """Adam at 1e-3, two frames a step; half of the iterations with learned steps."""
-    plain = Phase("fit", 0.5, (1e-3, 1e-3), hard=True)
-    rated = Phase("rate", 0.5, (1e-3, 1e-5), hard=True, enter=with_key_steps, weights=stepped, bits=stepped_laplace_bits)
-    return Recipe((plain, rated), optimizer="adam", batch=2)
+    """Adam at 1e-3, two frames a step."""
+    return rated((1e-3, 1e-3), (1e-3, 1e-5))
 
 
 def nrff() -> Method:
