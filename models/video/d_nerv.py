@@ -23,10 +23,10 @@ from ..method import Graph, Method, Paper, Recipe, Tensors
 from ..parts.keyframe import SIZES, blocks, entries, keys, rated, started_keys
 from ..parts.warp import sampled
 from . import nerv
-from .hnerv import LEAST, REDUCTION
 
 KEYS, ENCODED = 2, 8  # key frames; channels of their features
 HIDDEN = 16  # of the stem
+REDUCTION, LEAST = 1.2, 6  # of channels from stage to stage: fewer do not hold what the key frames bring
 BITS = 5  # of a weight, a first estimate
 SHARE = 0.5  # of a file that the network may take
 
