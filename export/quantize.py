@@ -16,6 +16,7 @@ from ..runtime.context import ContextModel
 from ..runtime.entropy import (
     SCALE_INDICES,
     SYMBOL_MAX,
+    Bits,
     Counts,
     EntropyModel,
     Half,
@@ -187,8 +188,13 @@ def bits_of(group: Group, counts: Counts) -> float:
 
 def static_group(tensors: Tensors, names: list[str]) -> Group:
     """Whole numbers as they are, by the profile's histograms."""
-    symbols = {name: np.rint(tensors[name].detach().cpu().numpy()).astype(np.int64) for name in names}
-    return Group(0, Static(), symbols)
+    return Group(0, Static(), symbols_of(tensors, names, 0))
+
+
+def indices_group(tensors: Tensors, names: list[str]) -> Group:
+    """Whole numbers as they are, none below zero, in as many bits as the largest takes."""
+    symbols = symbols_of(tensors, names, 0)
+    return Group(0, Bits(max(int(values.max()) for values in symbols.values()).bit_length()), symbols)
 
 
 CODINGS: dict[str, Callable[[Tensors, list[str]], Group]] = {
@@ -199,6 +205,7 @@ CODINGS: dict[str, Callable[[Tensors, list[str]], Group]] = {
     "8 bits": partial(symmetric_group, bits=8),
     "learned": learned_group,
     "static": static_group,
+    "indices": indices_group,
 }
 
 

@@ -20,6 +20,7 @@ from .image.siren import siren
 from .image.strumpler import strumpler
 from .method import Method
 from .video.boosting_nerv import boosting_nerv
+from .video.d_nerv import d_nerv
 from .video.diff_nerv import diff_nerv
 from .video.e_nerv import e_nerv
 from .video.ffnerv import ffnerv
@@ -27,8 +28,12 @@ from .video.gomes import gomes
 from .video.hinerv import hinerv
 from .video.hnerv import hnerv
 from .video.nerv import nerv
+from .video.nirvana import nirvana
+from .video.nrff import nrff
 from .video.nvrc import nvrc
 from .video.ps_nerv import ps_nerv
+from .video.t_nerv import t_nerv
+from .video.vq_nerv import vq_nerv
 
 METHODS: dict[str, Callable[..., Method]] = {
     **{"pyramid": pyramid, "cool_chic": cool_chic, "c3": c3, "eqlinr": eqlinr},
@@ -37,4 +42,5 @@ METHODS: dict[str, Callable[..., Method]] = {
     **{"coin": coin, "strumpler": strumpler, "l0onie": l0onie, "rqat_inr": rqat_inr, "nif": nif},
     **{"nerv": nerv, "hnerv": hnerv, "ffnerv": ffnerv, "hinerv": hinerv, "gomes": gomes, "nvrc": nvrc},
     **{"e_nerv": e_nerv, "ps_nerv": ps_nerv, "boosting_nerv": boosting_nerv, "diff_nerv": diff_nerv},
+    **{"vq_nerv": vq_nerv, "t_nerv": t_nerv, "nrff": nrff, "d_nerv": d_nerv, "nirvana": nirvana},
 }

@@ -70,19 +70,29 @@ class Field:
 
 
 def field_graph(
-    manifest: Manifest, image: Callable[[Tensors], Tensor], most: int = 8, example: Mapping[str, int] | None = None
+    manifest: Manifest,
+    image: Callable[[Tensors], Tensor],
+    most: int = 8,
+    example: Mapping[str, int] | None = None,
+    timed: bool = False,
+    placed: bool = False,
 ) -> Graph:
     """The decoder graph of a field: positions and tensors to (1, channels, h, w). Sizes of the `example` where some depend on
-    others; else they count down from `most`."""
-    sizes = {"channels": 3, "frames": 5, **(example or {name: most - i for i, (name, _) in enumerate(manifest.sizes)})}
+    others; else they count down from `most`.
+
+    `timed`: it sees where its frame stands, as do all that make frames whole;
+    `placed`: where its pixels lie, as do all others.
+    """
+    names = dict.fromkeys(name for name, _ in manifest.sizes)
+    sizes = {"channels": 3, "frames": 5, **(example or {name: most - i for i, name in enumerate(names)})}
     inputs: Tensors = {}
     dynamic: dict[str, dict[int, str]] = {}
-    if manifest.halo != WHOLE:
+    if placed or manifest.halo != WHOLE:
         inputs |= {"rows": torch.arange(24.0), "columns": torch.arange(40.0), "size": torch.tensor([24.0, 40.0])}
         dynamic |= {"rows": {0: "height"}, "columns": {0: "width"}}
-    if manifest.halo == WHOLE or any("frames" in dimensions for _, dimensions, _ in manifest.tensors):
+    if (timed := timed or manifest.halo == WHOLE) or any("frames" in dimensions for _, dimensions, _ in manifest.tensors):
         inputs |= {"frame": torch.ones(1)}
-    if manifest.halo == WHOLE:
+    if timed:
         inputs |= {"frames": torch.full((1,), 5.0)}
     for name, dimensions, _ in manifest.tensors:
         inputs[name] = torch.zeros(manifest.shape(dimensions, sizes))

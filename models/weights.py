@@ -12,16 +12,22 @@ from torch import Tensor
 
 from .method import Phase, Recipe, Tensors
 from .quantizers import round_ste
-from .rates import self_gaussian_bits
+from .rates import self_gaussian_bits, self_laplace_bits
 
-ROUND, STEP, GATE, MASK = "round.", "step.", "gate.", "mask."  # begin the names of tensors of training alone
+ROUND, STEP, GATE, MASK, LATENT = (
+    "round.",
+    "step.",
+    "gate.",
+    "mask.",
+    "latent.",
+)  # begin the names of tensors of training alone
 FIRST_STEP, STEP_GAIN = 1 / 128, 32.0
 GATE_STRETCH, GATE_TEMPERATURE, GATE_GAIN = (-0.1, 1.1), 2 / 3, 16.0
 
 
 def networks(tensors: Tensors) -> Tensors:
     """Those that travel."""
-    return {name: tensor for name, tensor in tensors.items() if not name.startswith((ROUND, STEP, GATE, MASK))}
+    return {name: tensor for name, tensor in tensors.items() if not name.startswith((ROUND, STEP, GATE, MASK, LATENT))}
 
 
 def l1(weight: float) -> Callable[[Tensors, float], Tensor]:
@@ -124,6 +130,11 @@ def stepped(tensors: Tensors, progress: float) -> Tensors:
 def stepped_bits(tensors: Tensors) -> Tensor:
     """Under Gaussians fitted to each tensor's symbols: no parameters (Damodaran et al. 2023)."""
     return torch.stack([self_gaussian_bits(w / learned_step(tensors, name)) for name, w in networks(tensors).items()]).sum()
+
+
+def stepped_laplace_bits(tensors: Tensors) -> Tensor:
+    """Under zero-mean Laplaces, for what is mostly zero."""
+    return torch.stack([self_laplace_bits(w / learned_step(tensors, n), 1.0) for n, w in networks(tensors).items()]).sum()
 
 
 def steps_learned(fit: tuple[float, float], qat: tuple[float, float], share: float) -> Recipe:

@@ -212,6 +212,8 @@ class InrFile:
         signal, manifest = self.header.signal, self.profile.manifest
         if manifest.levels and scale not in SCALES:
             raise ValueError(f"wanted a scale of 1, 1/2, 1/4 or 1/8: {manifest.name} has latents on a grid; got {scale:g}")
+        if not manifest.levels and manifest.halo < 0 and scale != 1:
+            raise ValueError(f"wanted a scale of 1: {manifest.name} makes whole frames; got {scale:g}")
         if not manifest.levels and not (scale > 0 and signal.height * signal.width * scale**2 <= self.pixels_max):
             raise ValueError(f"wanted a positive scale and at most {self.pixels_max} pixels, got {scale:g}")
         if region is None:

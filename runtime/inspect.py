@@ -16,6 +16,8 @@ from .wire import Writer
 BEFORE_HEADER = len(MAGIC) + 1 + 4  # version, checksum
 # Multiply-accumulates as the graph does them: per output sample of an x2 upsampling, per filtered sample of a finer grid.
 DOUBLING, FILTER = 7.5, 14
+BLOCK = 8  # of a key frame, pixels
+KEY = 2 * BLOCK**3  # per block and channel
 
 
 def section_bytes(file: InrFile) -> dict[str, int]:
@@ -41,8 +43,11 @@ def macs_per_pixel(manifest: Manifest, signal: Signal, segment: Segment) -> dict
     """Multiply-accumulates per pixel of convolutions and matrix products, as a whole picture takes them, by stage."""
     sizes = {name: symbols.size for group in segment.groups.values() for name, symbols in group.symbols.items()}
     weights = {name: n for name, n in sizes.items() if name.endswith("weight")}
-    if manifest.halo < 0 and not manifest.levels:
-        return {"synthesis": _of_stages(manifest, segment) / (signal.height * signal.width)}
+    keys = KEY * sizes.get("key0", 0) / (signal.height * signal.width)
+    if "grid_rows" in segment.sizes:
+        return {"synthesis": keys + _of_stages(manifest, segment) / (signal.height * signal.width)}
+    if "maps" in segment.sizes:
+        return {"synthesis": _of_patches(signal, segment) / (signal.height * signal.width)}
     if not manifest.levels:
         # Unless it sees tables, a first layer sees positions: half of it is computed once a row, half once a column.
         first = [] if "table0" in sizes else [n for name, n in weights.items() if name.endswith("first.weight")]
@@ -52,7 +57,7 @@ def macs_per_pixel(manifest: Manifest, signal: Signal, segment: Segment) -> dict
         mixing = (
             (sum(sizes.values()) - sizes["coefficients"]) / (signal.height * signal.width) if "coefficients" in sizes else 0
         )
-        return {"synthesis": manifest.macs + once / mixed + mixing}
+        return {"synthesis": manifest.macs + keys + once / mixed + mixing}
     synthesis = sum(n for name, n in weights.items() if name.startswith("synthesis."))
     areas = [h * w for h, w in grid_shapes(signal, manifest.levels)]
     per_latent = sum(n for name, n in weights.items() if name.startswith("context."))
@@ -82,12 +87,19 @@ def _of_stages(manifest: Manifest, segment: Segment) -> float:
         segment.sizes["grid_rows"] * segment.sizes["grid_columns"] * math.prod(scales[:i]) for i in range(len(scales) + 1)
     ]
 
+    halves: dict[str, int] = {}  # of key frames, each half as large as the one before
+    for k, encoder in enumerate(sorted((n.split(".")[0] for n in convolutions if n.startswith("encoder")), reverse=True), 1):
+        keys, *_, rows, columns = shapes["key0"]
+        halves[encoder] = keys * -(-BLOCK * rows >> k) * -(-BLOCK * columns >> k)
+
     def places(name: str) -> int:
         first, *inner = name.removesuffix(".weight").split(".")
         if name not in convolutions:
             return 1
         if first in ("stem", "head"):
             return maps[0 if first == "stem" else -1]
+        if first.startswith("encoder"):
+            return halves[first]
         i = int(first.lstrip("abcdefghijklmnopqrstuvwxyz"))
         return scales[i] if inner == ["local"] else maps[i + bool(inner and inner[0].startswith(("block", "residual")))]
 
@@ -95,3 +107,15 @@ def _of_stages(manifest: Manifest, segment: Segment) -> float:
     products = {name: float(np.prod(shape)) * places(name) for name, shape in shapes.items() if name.endswith("weight")}
     once = sum(n * (1 if name.startswith("mix") else made) for name, n in products.items())
     return once * segment.sizes.get("patches", 1)
+
+
+def _of_patches(signal: Signal, segment: Segment) -> float:
+    """Multiply-accumulates a frame: a perceptron in each patch, then a frame's convolutions of the patches' maps."""
+    shapes = {name: symbols.shape for group in segment.groups.values() for name, symbols in group.symbols.items()}
+    weights = {name: float(np.prod(shape)) for name, shape in shapes.items() if name.endswith("weight")}
+    samples = shapes["last.weight"][2]  # of a map, a quarter of the patch's pixels
+    rows, columns = (-(-side // round(2 * samples**0.5)) for side in (signal.height, signal.width))
+    up, head = weights.pop("stage0.weight"), weights.pop("head.weight")
+    convolutions = rows * columns * samples * (up + 4 * head) / signal.frames
+    time, first = weights.pop("time.weight"), weights.pop("first.weight")
+    return convolutions + time + first / 2 * (rows + columns) + sum(weights.values()) * rows * columns

@@ -38,6 +38,8 @@ STANDARD = {
     **{40: "boosting_nerv_small", 41: "boosting_nerv_large", 42: "diff_nerv_small", 43: "diff_nerv_large"},
     **{50: "ffnerv_small", 51: "ffnerv_large", 52: "hinerv_small", 53: "hinerv_large"},
     **{54: "gomes_small", 55: "gomes_large", 56: "nvrc_small", 57: "nvrc_large"},
+    **{64: "vq_nerv_small", 65: "vq_nerv_large", 66: "t_nerv_small", 67: "t_nerv_large", 68: "nrff"},
+    **{70: "d_nerv_small", 71: "d_nerv_large", 72: "nirvana_small", 73: "nirvana_large"},
 }
 Dimension = int | str  # a number, or a sum of names of sizes
 Entry = tuple[str, tuple[Dimension, ...], str]  # of `Manifest.tensors`

@@ -115,6 +115,8 @@ def test_from_file_to_file(tmp_path, monkeypatch, capsys):
     assert main(["decode", "x.inr", "some/", "--frames", "1:3"]) == 0 and len(list(Path("some").iterdir())) == 2
     assert main(["decode", "x.inr", "one.npy", "--frame", "4"]) == 0
     np.testing.assert_array_equal(np.load("one.npy"), frames[4])
+    assert main(["decode", "x.inr", "y.png", "--frame", "1", "--size", "2x"]) == 1
+    assert "wanted a scale of 1: nerv_small makes whole frames; got 2" in capsys.readouterr().err
     assert main(["decode", "x.inr", "y.y4m", "--frames", "3:6"]) == 1
     assert capsys.readouterr().err == "inrc decode: --frames: wanted frames within 0:5, got 3:6\n"
     assert main(["encode", "in.y4m", "y.inr", "--method", "coin"]) == 1
