@@ -8,8 +8,10 @@ from torch.nn import functional as F
 
 from inrcodec.export.quantize import cheapest_model, coded_bits
 from inrcodec.models.parts.context import Context, latent_bits
+from inrcodec.models.parts.flow import warped
 from inrcodec.models.parts.latents import Canvas
 from inrcodec.models.parts.synthesis import conv3x3, init_synthesis, synthesis_graph, synthesize
+from inrcodec.models.parts.temporal import TemporalGrid
 from inrcodec.models.parts.upsampling import (
     bicubic_taps,
     bilinear_taps,
@@ -182,3 +184,22 @@ def test_self_fitted_laplace_predicts_what_is_coded(scale):
     symbols = torch.round(values).numpy().astype(int)
     coded = coded_bits(cheapest_model(symbols), symbols)
     assert self_laplace_bits(values, 1.0).item() == pytest.approx(coded, rel=0.1)
+
+
+def test_temporal_grids_are_linear_between_the_middles_of_their_ticks():
+    tables = {
+        "grid0": torch.arange(6.0)[:, None],
+        "grid1": torch.tensor([[0.5], [2.5], [4.5]]),
+        "frames": torch.tensor([6.0]),
+    }
+    read = TemporalGrid("grid", (0, 1), 1, ()).read(tables, torch.tensor([0.0, 1.0, 4.0, 5.0]))
+    torch.testing.assert_close(read, torch.tensor([[0.0, 0.5], [1.0, 1.0], [4.0, 4.0], [5.0, 4.5]]))
+
+
+def test_whole_flow_moves_whole_pixels():
+    images, flow = torch.rand(2, 3, 5, 7), torch.zeros(2, 2, 5, 7)
+    flow[0, 0], flow[1, 1] = 2, -1
+    right, up = warped(images, flow)
+    torch.testing.assert_close(right[:, :, :-2], images[0][:, :, 2:])
+    torch.testing.assert_close(right[:, :, -2:], images[0][:, :, -1:].expand(3, 5, 2))  # edges repeat
+    torch.testing.assert_close(up[:, 1:], images[1][:, :-1])

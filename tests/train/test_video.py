@@ -36,7 +36,7 @@ def test_every_method_end_to_end(method):
     assert result.psnr > 13 and size < 12_000
 
 
-@pytest.mark.parametrize("method", ["nerv", "hnerv"])
+@pytest.mark.parametrize("method", ["nerv", "hnerv", "ffnerv", "hinerv", "gomes"])
 @pytest.mark.parametrize("size", [(1, 1, 1), (2, 33, 47), (1, 90, 41)])
 def test_any_size(method, size):
     frames, height, width = size
