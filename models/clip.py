@@ -43,14 +43,15 @@ def clip_field(
     most: float,
     coding: Mapping[str, str],
     also: Callable[[Tensor, torch.Generator, Sizes], Tensors] = lambda target, generator, sizes: {},
+    fresh: Callable[..., Tensors] = started,
 ) -> Field:
     """The widest network of at most `most` parameters; `sizes_of(first width)` are its sizes. `also` starts some tensors
-    otherwise than `started` does."""
+    otherwise than `fresh` does."""
     width = widest(lambda first: parameters(manifest, signal, sizes_of(first)), most)
     sizes = sizes_of(width)
 
     def start(target: Tensor, generator: torch.Generator) -> Tensors:
-        tensors = started(manifest.tensors, lambda d: manifest.shape(d, {**signal.sizes, **sizes}), generator)
+        tensors = fresh(manifest.tensors, lambda d: manifest.shape(d, {**signal.sizes, **sizes}), generator)
         return tensors | also(target, generator, sizes)
 
     return Field(signal, manifest, sizes, start, image, coding)

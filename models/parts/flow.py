@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from ...runtime.profile import Entry
 from ..method import Tensors
+from .warp import sampled
 
 NEIGHBOURS = (-2, -1, 1, 2)
 
@@ -56,5 +57,4 @@ def warped(images: Tensor, flow: Tensor) -> Tensor:
     height, width = images.shape[-2:]
     x = torch.arange(width, device=flow.device) + flow[:, 0]
     y = torch.arange(height, device=flow.device)[:, None] + flow[:, 1]
-    places = torch.stack([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1], -1)
-    return F.grid_sample(images, places, padding_mode="border", align_corners=False)
+    return sampled(images, y, x)

@@ -90,6 +90,15 @@ def started(
     return tensors
 
 
+def balanced(
+    entries: tuple[Entry, ...], shape: Callable[[tuple[Dimension, ...]], tuple[int, ...]], generator: torch.Generator
+) -> Tensors:
+    """As `started`, but weights keep the variance of what they see, and biases are 0: for deep stages without a norm."""
+    tensors = started(entries, shape, generator)
+    gains = {"weight": math.sqrt(3), "bias": 0.0}
+    return {name: tensor * gains.get(name.rpartition(".")[2], 1.0) for name, tensor in tensors.items()}
+
+
 def widest(count: Callable[[int], int], most: float, limit: int = 2048) -> int:
     """The largest first width at which `count` parameters are at most `most`."""
     low, high = 1, limit

@@ -26,7 +26,7 @@ BASE, COUNT = 1.4, 16  # of the positional encodings
 REDUCTION, LEAST = 1.6, 6  # of channels from stage to stage
 HIDDEN = 32  # of the perceptron
 PLAIN = 0.15  # of the iterations go before there are steps
-BITS = 5.0  # of a weight, a first estimate
+BITS = 4.0  # of a weight, a first estimate
 
 
 def stages(name: str) -> Stages:
@@ -98,7 +98,7 @@ def profiles() -> Iterator[tuple[Manifest, tuple[Graph]]]:
 
 
 def recipe(lmbda: float) -> Recipe:
-    """Adam at 1e-3, two frames a step, nearly all of it with steps and rate."""
+    """Adam at 2e-3, two frames a step, nearly all of it with steps and rate."""
     return replace(steps_learned((2e-3, 2e-3), (2e-3, 1e-5), 1 - PLAIN), batch=2)
 
 

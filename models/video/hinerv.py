@@ -23,6 +23,7 @@ from ..losses import fusion
 from ..method import Graph, Method, Paper, Phase, Recipe, Tensors
 from ..parts.convnext import EXPANSION, GROUPS, block, block_entries
 from ..parts.temporal import TemporalGrid, ticks, ticks_of
+from ..parts.upconv import balanced
 from ..weights import Symmetric, masked, pruned
 
 LEVELS = 3  # of ticks
@@ -31,6 +32,8 @@ BASE = TemporalGrid("grid", (1, 2), NUMBERS, ("grid_rows", "grid_columns"))
 DEPTH = 2  # blocks of a stage but the last
 LEAST = 2  # channels of a group
 KEPT = 0.85  # of the weights
+TABLES = ("grid1", "grid2", *(f"stage{i}.local0" for i in range(max(map(len, SCHEDULES.values())))))
+PACES = dict.fromkeys(TABLES, 10.0)  # a tick is seen as seldom as its frames are
 BITS = 7.0  # of a weight, a first estimate
 
 
@@ -90,9 +93,8 @@ def build(signal: Signal, nbytes: float, method: str = "hinerv", coding: str = "
     """`bits` of a weight, a first estimate."""
     name = schedule(signal)
     made = manifest(name, method)
-    return clip_field(
-        signal, made, image_of(name), partial(sizes, name, signal), 8 * nbytes / bits, dict.fromkeys(made.groups, coding)
-    )
+    coded, sizes_of = dict.fromkeys(made.groups, coding), partial(sizes, name, signal)
+    return clip_field(signal, made, image_of(name), sizes_of, 8 * nbytes / bits, coded, fresh=balanced)
 
 
 def profiles(method: str = "hinerv") -> Iterator[tuple[Manifest, tuple[Graph]]]:
@@ -106,11 +108,11 @@ def rounded(tensors: Tensors, progress: float) -> Tensors:
 
 
 def recipe(lmbda: float) -> Recipe:
-    """Adam at 2e-3, 300 epochs, 60 with the pruned network, 30 with 8 bits."""
+    """Adam at 2e-3, 300 epochs, 60 with the pruned network, 30 with 8 bits; a frame a step."""
     fit = Phase("fit", 300, (2e-3, 2e-5), hard=True)
     fine = Phase("pruned", 60, (2e-3, 2e-5), hard=True, enter=pruned(KEPT), weights=masked)
     quantized = Phase("quantized", 30, (2e-4, 2e-6), hard=True, weights=rounded)
-    return Recipe((fit, fine, quantized), optimizer="adam", distortion=fusion, batch=1)
+    return Recipe((fit, fine, quantized), optimizer="adam", distortion=fusion, batch=1, paces=PACES)
 
 
 def hinerv() -> Method:

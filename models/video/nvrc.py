@@ -15,7 +15,7 @@ from ..weights import steps_learned
 from . import hinerv
 
 PLAIN = 0.15  # of the iterations go before there are steps
-BITS = 5.0  # of a weight, a first estimate
+BITS = 4.0  # of a weight, a first estimate
 
 
 def build(signal: Signal, nbytes: float) -> Field:
@@ -28,7 +28,7 @@ def profiles() -> Iterator[tuple[Manifest, tuple[Graph]]]:
 
 def recipe(lmbda: float) -> Recipe:
     """Adam at 2e-3, two frames a step."""
-    return replace(steps_learned((2e-3, 2e-3), (2e-3, 2e-5), 1 - PLAIN), batch=2)
+    return replace(steps_learned((2e-3, 2e-3), (2e-3, 2e-5), 1 - PLAIN), batch=2, paces=hinerv.PACES)
 
 
 def nvrc() -> Method:

@@ -10,8 +10,10 @@ from inrcodec.export.quantize import cheapest_model, coded_bits
 from inrcodec.models.parts.conditioning import adain, fused, sft
 from inrcodec.models.parts.context import Context, latent_bits
 from inrcodec.models.parts.embedding import differences
+from inrcodec.models.parts.flow import warped
 from inrcodec.models.parts.latents import Canvas
 from inrcodec.models.parts.synthesis import conv3x3, init_synthesis, synthesis_graph, synthesize
+from inrcodec.models.parts.temporal import TemporalGrid
 from inrcodec.models.parts.upsampling import (
     bicubic_taps,
     bilinear_taps,
@@ -209,3 +211,22 @@ def test_differences_look_both_ways(frames):
     before, after = differences(target).chunk(2, 1)
     torch.testing.assert_close(before[1:], target[1:] - target[:-1])
     assert torch.equal(before[1:], after[:-1]) and not before[0].any() and not after[-1].any()
+
+
+def test_temporal_grids_are_linear_between_the_middles_of_their_ticks():
+    tables = {
+        "grid0": torch.arange(6.0)[:, None],
+        "grid1": torch.tensor([[0.5], [2.5], [4.5]]),
+        "frames": torch.tensor([6.0]),
+    }
+    read = TemporalGrid("grid", (0, 1), 1, ()).read(tables, torch.tensor([0.0, 1.0, 4.0, 5.0]))
+    torch.testing.assert_close(read, torch.tensor([[0.0, 0.5], [1.0, 1.0], [4.0, 4.0], [5.0, 4.5]]))
+
+
+def test_whole_flow_moves_whole_pixels():
+    images, flow = torch.rand(2, 3, 5, 7), torch.zeros(2, 2, 5, 7)
+    flow[0, 0], flow[1, 1] = 2, -1
+    right, up = warped(images, flow)
+    torch.testing.assert_close(right[:, :, :-2], images[0][:, :, 2:])
+    torch.testing.assert_close(right[:, :, -2:], images[0][:, :, -1:].expand(3, 5, 2))  # edges repeat
+    torch.testing.assert_close(up[:, 1:], images[1][:, :-1])
