@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import accumulate, pairwise
+from itertools import accumulate, pairwise, repeat
 from pathlib import Path
 
 from .wire import BitstreamError, Wire
@@ -85,5 +85,5 @@ def _code_fraction(wire: Wire, value: Fraction) -> Fraction:
 def _code_times(wire: Wire, frames: int, facts: ClipFacts) -> tuple[Fraction, tuple[int, ...]]:
     """The time base, then the ticks from each frame to the next, less one."""
     time_base = _code_fraction(wire, facts.time_base)
-    steps = [after - before for before, after in pairwise(facts.timestamps)] or [1] * (frames - 1)
+    steps = [after - before for before, after in pairwise(facts.timestamps)] or repeat(1, frames - 1)
     return time_base, tuple(accumulate((wire.varint(step - 1, TICKS_MAX) + 1 for step in steps), initial=0))

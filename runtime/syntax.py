@@ -102,10 +102,9 @@ def code_header(wire: Wire, given: Header | None = None, pixels_max: int = PIXEL
 
 def code_index(wire: Wire, frames: int, given: tuple[Entry, ...]) -> tuple[Entry, ...]:
     """How many segments, and each one's entry; together they have the clip's frames."""
-    entries = []
+    entries, left = [], frames
     for k in range(wire.varint(len(given) - 1, frames - 1) + 1):
         entry = given[k] if given else Entry(1, 0, 0)
-        left = frames - sum(entry.frames for entry in entries)
         if left == 0:
             raise BitstreamError(f"wanted an index of {frames} frames, got one with more segments")
         entries.append(
@@ -115,8 +114,9 @@ def code_index(wire: Wire, frames: int, given: tuple[Entry, ...]) -> tuple[Entry
                 int.from_bytes(wire.fixed(entry.crc.to_bytes(4, "little"), 4), "little"),
             )
         )
-    if (found := sum(entry.frames for entry in entries)) != frames:
-        raise BitstreamError(f"wanted an index of {frames} frames, got {found}")
+        left -= entries[-1].frames
+    if left:
+        raise BitstreamError(f"wanted an index of {frames} frames, got {frames - left}")
     return tuple(entries)
 
 
