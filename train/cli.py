@@ -138,6 +138,8 @@ def encode_command(options: argparse.Namespace) -> None:
 
 
 def encode_clip_command(options: argparse.Namespace, source: Path, output: Path) -> None:
+    if options.seconds is not None:
+        raise UsageError("wanted --iterations or a preset with a clip, whose segments they are for, got --seconds")
     from .clips import open_clip
     from .goal import Goal
     from .progress import shown

@@ -119,6 +119,8 @@ def test_from_file_to_file(tmp_path, monkeypatch, capsys):
     assert "wanted a scale of 1: nerv_small makes whole frames; got 2" in capsys.readouterr().err
     assert main(["decode", "x.inr", "y.y4m", "--frames", "3:6"]) == 1
     assert capsys.readouterr().err == "inrc decode: --frames: wanted frames within 0:5, got 3:6\n"
+    assert main(["encode", "in.y4m", "y.inr", "--seconds", "5"]) == 2
+    assert "wanted --iterations or a preset with a clip" in capsys.readouterr().err
     assert main(["encode", "in.y4m", "y.inr", "--method", "coin"]) == 1
     assert capsys.readouterr().err == "inrc encode: method coin: wanted a picture, got a clip\n"
     assert not Path("y.inr").exists() and not Path("y.inr.segments").exists()
