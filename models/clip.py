@@ -30,11 +30,6 @@ def grid(signal: Signal, scale: int) -> Sizes:
 GRID = (("grid_rows", 4096), ("grid_columns", 4096))
 
 
-def parameters(manifest: Manifest, signal: Signal, sizes: Sizes) -> int:
-    known = {**signal.sizes, **sizes}
-    return sum(math.prod(manifest.shape(dimensions, known)) for _, dimensions, _ in manifest.tensors)
-
-
 def clip_field(
     signal: Signal,
     manifest: Manifest,
@@ -47,7 +42,7 @@ def clip_field(
 ) -> Field:
     """The widest network of at most `most` parameters; `sizes_of(first width)` are its sizes. `also` starts some tensors
     otherwise than `fresh` does."""
-    width = widest(lambda first: parameters(manifest, signal, sizes_of(first)), most)
+    width = widest(lambda first: manifest.parameters({**signal.sizes, **sizes_of(first)}), most)
     sizes = sizes_of(width)
 
     def start(target: Tensor, generator: torch.Generator) -> Tensors:

@@ -14,20 +14,15 @@ from .method import Phase, Recipe, Tensors
 from .quantizers import round_ste
 from .rates import self_gaussian_bits, self_laplace_bits
 
-ROUND, STEP, GATE, MASK, LATENT = (
-    "round.",
-    "step.",
-    "gate.",
-    "mask.",
-    "latent.",
-)  # begin the names of tensors of training alone
+# What the names of tensors of training alone begin with.
+TRAINING = ROUND, STEP, GATE, MASK, LATENT = "round.", "step.", "gate.", "mask.", "latent."
 FIRST_STEP, STEP_GAIN = 1 / 128, 32.0
 GATE_STRETCH, GATE_TEMPERATURE, GATE_GAIN = (-0.1, 1.1), 2 / 3, 16.0
 
 
 def networks(tensors: Tensors) -> Tensors:
     """Those that travel."""
-    return {name: tensor for name, tensor in tensors.items() if not name.startswith((ROUND, STEP, GATE, MASK, LATENT))}
+    return {name: tensor for name, tensor in tensors.items() if not name.startswith(TRAINING)}
 
 
 def l1(weight: float) -> Callable[[Tensors, float], Tensor]:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import accumulate, pairwise, repeat
-from pathlib import Path
 
 from .wire import BitstreamError, Wire
 
@@ -14,17 +13,8 @@ TICKS_MAX = 2**48  # from one frame to the next
 RGB, UNSPECIFIED = 0, 2  # ITU-T H.273 codes of a matrix; the latter of primaries and transfers, too
 
 
-SUFFIXES = {".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".y4m", ".mpg", ".ts", ".ogv"}
-SUFFIXES |= {".264", ".h264", ".265", ".hevc", ".ivf"}  # bare streams
-
-
 class ClipError(ValueError):
     """A clip that cannot be read or written as it is; one line that says what was wanted and what came."""
-
-
-def is_clip(path: Path) -> bool:
-    """Whether it is taken for one, by its name, or as a folder of pictures."""
-    return path.suffix.lower() in SUFFIXES or (path.is_dir() and not path.suffix)
 
 
 @dataclass(frozen=True)

@@ -78,6 +78,10 @@ class Manifest:
     def shape(self, dimensions: tuple[Dimension, ...], sizes: dict[str, int]) -> tuple[int, ...]:
         return tuple(d if isinstance(d, int) else sum(sizes[name] for name in d.split("+")) for d in dimensions)
 
+    def parameters(self, sizes: dict[str, int]) -> int:
+        """How many numbers its tensors hold, of such sizes."""
+        return sum(math.prod(self.shape(dimensions, sizes)) for _, dimensions, _ in self.tensors)
+
     @property
     def groups(self) -> dict[str, list[tuple[str, tuple[Dimension, ...]]]]:
         groups: dict[str, list[tuple[str, tuple[Dimension, ...]]]] = {}

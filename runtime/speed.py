@@ -22,32 +22,28 @@ SEEKS = 9  # frames that are sought, each in a file just opened
 
 def bench_command(options: argparse.Namespace) -> None:
     data = Path(options.input).read_bytes()
-    if open_inr(data).facts:
-        bench_clip_command(options, data)
-        return
-    rows = [bench(data, threads, max(1, options.runs)) for threads in sorted({1, os.cpu_count() or 1})]
+    clip, runs = open_inr(data).facts is not None, max(1, options.runs)
+    counts = sorted({1, os.cpu_count() or 1})
+    rows = [bench_clip(data, threads) if clip else bench(data, threads, runs) for threads in counts]
     if options.json:
         print(json.dumps({**rows[0], "all_threads": rows[-1]}))
         return
     for row in rows:
-        stages = ", ".join(f"{name[:-3]} {row[name]:.1f}" for name in row if name.endswith("_ms"))
-        print(f"{row['threads']} thread{'s' * (row['threads'] > 1)}: ms: {stages}; {row['megapixels_per_second']:.2f} MP/s")
+        print(f"{row['threads']} thread{'s' * (row['threads'] > 1)}: {played(row) if clip else staged(row)}")
     memory = rows[-1]["peak_memory_mib"]
     most = f"; {memory:.0f} MiB at most" if memory else ""
     print(f"{rows[0]['macs_per_pixel']:.0f} multiply-accumulates per pixel{most}")
 
 
-def bench_clip_command(options: argparse.Namespace, data: bytes) -> None:
-    rows = [bench_clip(data, threads) for threads in sorted({1, os.cpu_count() or 1})]
-    if options.json:
-        print(json.dumps({**rows[0], "all_threads": rows[-1]}))
-        return
-    for row in rows:
-        seeks = f"a seek {row['seek_ms']:.0f} ms, {row['longest_seek_ms']:.0f} at most"
-        print(f"{row['threads']} thread{'s' * (row['threads'] > 1)}: {row['fps']:.1f} frames a second; {seeks}")
-    memory = rows[-1]["peak_memory_mib"]
-    most = f"; {memory:.0f} MiB at most" if memory else ""
-    print(f"{rows[0]['macs_per_pixel']:.0f} multiply-accumulates per pixel{most}")
+def staged(row: dict[str, Any]) -> str:
+    """What `bench` found."""
+    stages = ", ".join(f"{name[:-3]} {row[name]:.1f}" for name in row if name.endswith("_ms"))
+    return f"ms: {stages}; {row['megapixels_per_second']:.2f} MP/s"
+
+
+def played(row: dict[str, Any]) -> str:
+    """What `bench_clip` found."""
+    return f"{row['fps']:.1f} frames a second; a seek {row['seek_ms']:.0f} ms, {row['longest_seek_ms']:.0f} at most"
 
 
 def bench_clip(data: bytes, threads: int) -> dict[str, Any]:

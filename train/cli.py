@@ -11,10 +11,10 @@ from typing import Any, NoReturn
 from ..export.cli import add_commands as add_export_commands
 from ..runtime.cli import add, add_json, add_threads, whole
 from ..runtime.cli import add_commands as add_runtime_commands
-from ..runtime.clip import is_clip
 from ..runtime.pixels import write_atomically
 from .compare_command import add_compare
 from .evaluate_command import add_evaluate, add_variants
+from .kinds import is_clip
 
 EXTRA = "inrc {}: wanted the encoder's packages, {} is missing: pip install 'inrcodec[train]'"
 LIBRARIES = ("torch", "onnx", "onnxscript", "PIL", "rich", "scipy", "matplotlib", "imagecodecs")

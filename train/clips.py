@@ -13,11 +13,11 @@ import numpy as np
 
 from ..runtime.clip import RGB, ClipError, ClipFacts
 from ..runtime.planes import Planes, to_planes
+from .kinds import PICTURES
 from .pictures import Picture, from_array, read_picture
 from .scan import DEFAULT_RATE, scan
 from .video import Video
 
-PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".avif", ".tif", ".tiff", ".ppm", ".pgm", ".pnm", ".bmp", ".gif"}
 BT709, SRGB = 1, 13  # H.273: the primaries and the transfer of pictures
 
 

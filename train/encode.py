@@ -16,12 +16,12 @@ import torch
 from ..export.bitstream import Exported, export
 from ..models import METHODS
 from ..models.method import Method, UnsuitedError
-from ..runtime.clip import is_clip
 from ..runtime.decoder import decode
 from ..runtime.pixels import PixelError, write_atomically
 from ..runtime.syntax import COLOURS, Signal
 from .fit import CHECKS, NOTHING, Budget, Fit, Measure, run
 from .goal import Goal, moved
+from .kinds import is_clip
 from .memory import keep_freed_memory
 from .pictures import Picture, as_set, from_array, read_picture
 

@@ -16,12 +16,12 @@ import numpy as np
 from ..runtime.cli import add, add_threads
 from ..runtime.decoder import decode
 from ..runtime.pixels import Metadata, write_atomically
+from .kinds import PICTURES
 
 if TYPE_CHECKING:
     from .evaluate import Decode, Encode, Run
 
 LAMBDAS = (0.02, 0.004, 0.001, 0.0004, 0.0001)  # Cool-chic's
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".avif", ".tif", ".tiff", ".ppm", ".pgm", ".pnm", ".bmp", ".gif")
 MEAN_PSNR, MEAN_MSE = "mean PSNR", "PSNR of the mean MSE"
 
 
@@ -90,7 +90,7 @@ def pictures_in(names: Iterable[str | Path]) -> list[Path]:
     """Files as they are, and the pictures in folders."""
     found: list[Path] = []
     for path in map(Path, names):
-        inside = sorted(each for each in path.iterdir() if each.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
+        inside = sorted(each for each in path.iterdir() if each.suffix.lower() in PICTURES) if path.is_dir() else [path]
         if not inside or not path.exists():
             raise ValueError(f"{path}: wanted a picture or a folder of pictures, found none")
         found += inside

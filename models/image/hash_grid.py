@@ -64,7 +64,7 @@ def image(tensors: Tensors) -> Tensor:
 def build(signal: Signal, nbytes: float) -> Field:
     def count(size: tuple[int, int]) -> int:
         known = {"table": size[0], "width": size[1], "channels": signal.channels}
-        return sum(math.prod(MANIFEST.shape(dimensions, known)) for _, dimensions, _ in MANIFEST.tensors)
+        return MANIFEST.parameters(known)
 
     table, width = max((size for size in SIZES if count(size) * BITS / 8 < nbytes), default=SIZES[0])
     sizes = {"table": table, "width": width}

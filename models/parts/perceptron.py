@@ -88,8 +88,7 @@ class Perceptron:
 
     def count(self, sizes: Mapping[str, int]) -> int:
         """Parameters; `sizes` as a manifest's, and how many `channels`."""
-        whole = Manifest("", (), tuple(self.tensors()))
-        return sum(math.prod(whole.shape(dimensions, dict(sizes))) for _, dimensions, _ in whole.tensors)
+        return Manifest("", (), tuple(self.tensors())).parameters(dict(sizes))
 
     def start(self, sizes: Mapping[str, int], generator: torch.Generator, equal: bool = False) -> Tensors:
         """Fresh tensors. Biases are as torch's linear layers have them, or within the weights' bounds if `equal`."""

@@ -1,0 +1,12 @@
+"""What files are taken for, by their names."""
+
+from pathlib import Path
+
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".avif", ".tif", ".tiff", ".ppm", ".pgm", ".pnm", ".bmp", ".gif")
+CLIPS = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".y4m", ".mpg", ".ts", ".ogv")
+CLIPS += (".264", ".h264", ".265", ".hevc", ".ivf")  # bare streams
+
+
+def is_clip(path: Path) -> bool:
+    """Folders of pictures are, too."""
+    return path.suffix.lower() in CLIPS or (path.is_dir() and not path.suffix)
