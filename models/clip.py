@@ -1,15 +1,15 @@
 """What video methods have in common: how a network's widths follow from bytes, and its start."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import torch
 from torch import Tensor
 
 from ..runtime.profile import Manifest
 from ..runtime.syntax import Signal
-from .field import Field
-from .method import Tensors
+from .field import Field, field_graph
+from .method import Graph, Tensors
 from .parts.upconv import started, widest
 
 Sizes = dict[str, int]
@@ -28,6 +28,22 @@ def grid(signal: Signal, scale: int) -> Sizes:
 
 
 GRID = (("grid_rows", 4096), ("grid_columns", 4096))
+
+
+def profiles_of(
+    manifest: Callable[[str], Manifest],
+    image_of: Callable[[str], Callable[[Tensors], Tensor]],
+    most: int = 8,
+    example: Callable[[str], Sizes] | None = None,
+) -> Callable[[], Iterator[tuple[Manifest, tuple[Graph]]]]:
+    """A method's `profiles`: one for each schedule, by name. `most` and `example` as `field_graph`'s."""
+
+    def profiles() -> Iterator[tuple[Manifest, tuple[Graph]]]:
+        for name in SCHEDULES:
+            sizes = example(name) if example else None
+            yield manifest(name), (field_graph(manifest(name), image_of(name), most, sizes),)
+
+    return profiles
 
 
 def clip_field(

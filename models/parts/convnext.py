@@ -8,25 +8,18 @@ from torch.nn import functional as F
 
 from ...runtime.profile import Entry
 from ..method import Tensors
+from .layers import conv, conv_entries
 
 GROUPS, EXPANSION = 4, 4
 
 
 def block_entries(name: str, width: str, slice: str, hidden: str) -> tuple[Entry, ...]:
     """`slice` and `hidden` are the sizes of a group and of the wider map: `width` / GROUPS, EXPANSION * `width`."""
-    shapes = {
-        "spatial.weight": (width, slice, 3, 3),
-        "spatial.bias": (width,),
-        "widen.weight": (hidden, width, 1, 1),
-        "widen.bias": (hidden,),
-        "narrow.weight": (width, hidden, 1, 1),
-        "narrow.bias": (width,),
-    }
-    return tuple((f"{name}.{part}", shape, f"{name}.{part}") for part, shape in shapes.items())
+    spatial = conv_entries(f"{name}.spatial", slice, width, 3)
+    return *spatial, *conv_entries(f"{name}.widen", width, hidden, 1), *conv_entries(f"{name}.narrow", hidden, width, 1)
 
 
 def block(x: Tensor, tensors: Tensors, name: str) -> Tensor:
     """(n, width, h, w) -> the same"""
     y = F.conv2d(x, tensors[f"{name}.spatial.weight"], tensors[f"{name}.spatial.bias"], padding=1, groups=GROUPS)
-    y = F.gelu(F.conv2d(y, tensors[f"{name}.widen.weight"], tensors[f"{name}.widen.bias"]))
-    return x + F.conv2d(y, tensors[f"{name}.narrow.weight"], tensors[f"{name}.narrow.bias"])
+    return x + conv(f"{name}.narrow", F.gelu(conv(f"{name}.widen", y, tensors, 1)), tensors, 1)

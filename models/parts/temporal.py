@@ -41,7 +41,7 @@ class TemporalGrid:
     def read(self, tensors: Tensors, frame: Tensor) -> Tensor:
         """(n,) frames -> (n, numbers of all levels, *places)"""
         middle = (frame + 0.5) / tensors["frames"]
-        return torch.cat([linear(tensors[f"{self.name}{k}"], middle) for k in self.levels], 1)
+        return torch.cat([between_ticks(tensors[f"{self.name}{k}"], middle) for k in self.levels], 1)
 
 
 def ticks(levels: int) -> tuple[tuple[str, int], ...]:
@@ -53,7 +53,7 @@ def ticks_of(frames: int, levels: int) -> dict[str, int]:
     return {f"ticks{k}": math.ceil(frames / 2**k) for k in range(levels)}
 
 
-def linear(table: Tensor, t: Tensor) -> Tensor:
+def between_ticks(table: Tensor, t: Tensor) -> Tensor:
     """(ticks, ...) at times t (n,) in [0, 1]: (n, ...). A tick is in the middle of its share of time; ends repeat."""
     at = torch.clamp(t * table.shape[0] - 0.5, min=0)
     near = at.long()

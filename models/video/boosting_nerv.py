@@ -8,7 +8,6 @@ end each tensor learns its step, and the rate under its own Gaussian joins the l
 weight, we where the file is as large as wanted.
 """
 
-from collections.abc import Iterator
 from functools import partial
 
 import torch
@@ -17,10 +16,10 @@ from torch.nn import functional as F
 
 from ...runtime.profile import Manifest
 from ...runtime.syntax import Signal
-from ..clip import GRID, SCHEDULES, clip_field, grid, schedule
-from ..field import WHOLE, Field, field_graph
+from ..clip import GRID, SCHEDULES, clip_field, grid, profiles_of, schedule
+from ..field import WHOLE, Field
 from ..losses import boosted
-from ..method import Graph, Method, Paper, Phase, Recipe, Tensors
+from ..method import Method, Paper, Phase, Recipe, Tensors
 from ..parts.conditioning import sft_block, sft_block_entries
 from ..parts.layers import linear, linear_entries
 from ..parts.temporal import embedded, time
@@ -74,9 +73,7 @@ def build(signal: Signal, nbytes: float) -> Field:
     )
 
 
-def profiles() -> Iterator[tuple[Manifest, tuple[Graph]]]:
-    for name in SCHEDULES:
-        yield manifest(name), (field_graph(manifest(name), image_of(name), most=16),)
+profiles = profiles_of(manifest, image_of, most=16)
 
 
 def recipe(lmbda: float) -> Recipe:

@@ -9,7 +9,6 @@ by one. Its loss is NeRV's; ours is the squared error, since a rate stands besid
 """
 
 import math
-from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -17,9 +16,9 @@ from torch.nn import functional as F
 
 from ...runtime.profile import Manifest
 from ...runtime.syntax import Signal
-from ..clip import SCHEDULES, Sizes, clip_field, grid, schedule
-from ..field import WHOLE, Field, field_graph
-from ..method import Graph, Method, Paper, Recipe, Tensors
+from ..clip import SCHEDULES, Sizes, clip_field, grid, profiles_of, schedule
+from ..field import WHOLE, Field
+from ..method import Method, Paper, Recipe, Tensors
 from ..parts.keyframe import SIZES, blocks, entries, keys, rated, started_keys
 from ..parts.temporal import embedded, time
 from ..parts.warp import sampled
@@ -99,9 +98,7 @@ def build(signal: Signal, nbytes: float) -> Field:
     return clip_field(signal, made, image_of(name), sizes, most, dict.fromkeys(made.groups, "learned"), started)
 
 
-def profiles() -> Iterator[tuple[Manifest, tuple[Graph]]]:
-    for name in SCHEDULES:
-        yield manifest(name), (field_graph(manifest(name), image_of(name), most=16),)
+profiles = profiles_of(manifest, image_of, most=16)
 
 
 def recipe(lmbda: float) -> Recipe:

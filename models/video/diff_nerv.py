@@ -8,7 +8,6 @@ and I_(t+1) - I_t, here they start as a random projection of these.
 """
 
 import math
-from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -16,9 +15,9 @@ from torch.nn import functional as F
 
 from ...runtime.profile import Entry, Manifest
 from ...runtime.syntax import Signal
-from ..clip import GRID, SCHEDULES, clip_field, grid, schedule
-from ..field import WHOLE, Field, field_graph
-from ..method import Graph, Method, Paper, Phase, Recipe, Tensors
+from ..clip import GRID, SCHEDULES, clip_field, grid, profiles_of, schedule
+from ..field import WHOLE, Field
+from ..method import Method, Paper, Phase, Recipe, Tensors
 from ..parts.conditioning import fused
 from ..parts.embedding import differences, projected
 from .hnerv import BITS, LEAST, REDUCTION, STEM, bounded, embeddings, stages, stem
@@ -84,9 +83,7 @@ def build(signal: Signal, nbytes: float) -> Field:
     return clip_field(signal, made, image_of(name), sizes, most, coding, start)
 
 
-def profiles() -> Iterator[tuple[Manifest, tuple[Graph]]]:
-    for name in SCHEDULES:
-        yield manifest(name), (field_graph(manifest(name), image_of(name), most=16),)
+profiles = profiles_of(manifest, image_of, most=16)
 
 
 def recipe(lmbda: float) -> Recipe:

@@ -6,18 +6,16 @@ Before every stage the map is normalized, and its scale and shift come of t (Ada
 paper's two transformer blocks, and a bias for each place tells how large the map is; the first stage has no bottleneck.
 """
 
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from ...runtime.profile import Manifest
 from ...runtime.syntax import Signal
-from ..clip import GRID, SCHEDULES, clip_field, grid, schedule
-from ..field import WHOLE, Field, field_graph
+from ..clip import GRID, SCHEDULES, clip_field, grid, profiles_of, schedule
+from ..field import WHOLE, Field
 from ..losses import fusion
-from ..method import Graph, Method, Paper, Phase, Recipe, Tensors
+from ..method import Method, Paper, Phase, Recipe, Tensors
 from ..parts.conditioning import adain, adain_entries
 from ..parts.layers import conv, conv_entries, linear, linear_entries
 from ..parts.temporal import embedded, time
@@ -85,9 +83,7 @@ def build(signal: Signal, nbytes: float) -> Field:
     return clip_field(signal, made, image_of(name), sizes, most, dict.fromkeys(made.groups, "8 bits"))
 
 
-def profiles() -> Iterator[tuple[Manifest, tuple[Graph]]]:
-    for name in SCHEDULES:
-        yield manifest(name), (field_graph(manifest(name), image_of(name), most=16),)
+profiles = profiles_of(manifest, image_of, most=16)
 
 
 def recipe(lmbda: float) -> Recipe:

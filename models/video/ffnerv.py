@@ -8,7 +8,6 @@ Weights and grids see their 8 bits from the first step on; steps reach the large
 graph makes all five independent frames anew. Fitted to the final frame alone; the paper adds a tenth of each part's loss.
 """
 
-from collections.abc import Iterator
 from functools import partial
 
 import torch
@@ -17,10 +16,10 @@ from torch.nn import functional as F
 
 from ...runtime.profile import Manifest
 from ...runtime.syntax import Signal
-from ..clip import EXAMPLE, GRID, SCHEDULES, Sizes, clip_field, grid, schedule
-from ..field import WHOLE, Field, field_graph
+from ..clip import EXAMPLE, GRID, SCHEDULES, Sizes, clip_field, grid, profiles_of, schedule
+from ..field import WHOLE, Field
 from ..losses import fusion
-from ..method import Graph, Method, Paper, Phase, Recipe, Tensors
+from ..method import Method, Paper, Phase, Recipe, Tensors
 from ..parts.flow import Aggregation, around
 from ..parts.temporal import TemporalGrid, ticks, ticks_of
 from ..parts.upconv import Stages, balanced
@@ -75,9 +74,7 @@ def build(signal: Signal, nbytes: float) -> Field:
     return clip_field(signal, made, image_of(name), sizes_of, 8 * nbytes / BITS, coding, fresh=balanced)
 
 
-def profiles() -> Iterator[tuple[Manifest, tuple[Graph]]]:
-    for name in SCHEDULES:
-        yield manifest(name), (field_graph(manifest(name), image_of(name), example=sizes(name, EXAMPLE, 200)),)
+profiles = profiles_of(manifest, image_of, example=lambda name: sizes(name, EXAMPLE, 200))
 
 
 def recipe(lmbda: float) -> Recipe:

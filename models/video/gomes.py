@@ -6,7 +6,6 @@ A stage's input is scaled and shifted by what a small perceptron makes of t; to 
 Each tensor's step is learned; its rate is that under the Gaussian of its own symbols, where the paper learns densities.
 """
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import torch
@@ -15,9 +14,11 @@ from torch.nn import functional as F
 
 from ...runtime.profile import Entry, Manifest
 from ...runtime.syntax import Signal
-from ..clip import GRID, SCHEDULES, clip_field, grid, schedule
-from ..field import WHOLE, Field, field_graph
-from ..method import Graph, Method, Paper, Recipe, Tensors
+from ..clip import GRID, SCHEDULES, clip_field, grid, profiles_of, schedule
+from ..field import WHOLE, Field
+from ..method import Method, Paper, Recipe, Tensors
+from ..parts.conditioning import scaled
+from ..parts.layers import conv, conv_entries, linear, linear_entries
 from ..parts.temporal import embedded, time
 from ..parts.upconv import Stages
 from ..weights import steps_learned
@@ -37,19 +38,13 @@ def manifest(name: str) -> Manifest:
     first = {
         "stem.weight": ("width0", 6 * COUNT, 1, 1),
         "stem.bias": ("width0", "grid_rows", "grid_columns"),
-        "time.weight": (2 * COUNT, "hidden"),
-        "time.bias": ("hidden",),
     }
     rows: list[Entry] = [(part, shape, part) for part, shape in first.items()]
+    rows += linear_entries("time", 2 * COUNT, "hidden")
     for i in range(len(SCHEDULES[name])):
         made = f"width{i + 1}"
-        inner = {
-            f"stage{i}.modulation.weight": ("hidden", 2, f"width{i}"),
-            f"stage{i}.modulation.bias": (2, f"width{i}"),
-            f"stage{i}.residual.weight": (made, made, 3, 3),
-            f"stage{i}.residual.bias": (made,),
-        }
-        rows += [(part, shape, part) for part, shape in inner.items()]
+        rows += linear_entries(f"stage{i}.modulation", "hidden", 2, f"width{i}")
+        rows += conv_entries(f"stage{i}.residual", made, made, 3)
     sizes = (("hidden", 4096), *GRID, *stages(name).sizes)
     return Manifest(f"gomes_{name}", sizes, (*rows, *stages(name).entries), halo=WHOLE, method="gomes")
 
@@ -66,19 +61,15 @@ def stem(tensors: Tensors) -> Tensor:
 
 def image_of(name: str):
     def image(tensors: Tensors) -> Tensor:
-        moment = embedded(time(tensors), BASE, COUNT) @ tensors["time.weight"] + tensors["time.bias"]
-        moment = F.gelu(moment)
+        moment = F.gelu(linear("time", embedded(time(tensors), BASE, COUNT), tensors))
 
         def between(i: int, x: Tensor) -> Tensor:
             """What the stage before adds to its output, and what the next one's input becomes."""
             if i > 0:
-                weight, bias = tensors[f"stage{i - 1}.residual.weight"], tensors[f"stage{i - 1}.residual.bias"]
-                x = x + F.gelu(F.conv2d(x, weight, bias, padding=1))
+                x = x + F.gelu(conv(f"stage{i - 1}.residual", x, tensors, 3))
             if i == len(SCHEDULES[name]):
                 return x
-            bias = tensors[f"stage{i}.modulation.bias"]
-            scale, shift = (moment @ tensors[f"stage{i}.modulation.weight"].flatten(1)).view(bias.shape) + bias
-            return x * (1 + scale[:, None, None]) + shift[:, None, None]
+            return scaled(x, linear(f"stage{i}.modulation", moment, tensors))
 
         return torch.sigmoid(stages(name).image(stem(tensors), tensors, between))
 
@@ -92,9 +83,7 @@ def build(signal: Signal, nbytes: float) -> Field:
     return clip_field(signal, made, image_of(name), sizes, 8 * nbytes / BITS, dict.fromkeys(made.groups, "learned"))
 
 
-def profiles() -> Iterator[tuple[Manifest, tuple[Graph]]]:
-    for name in SCHEDULES:
-        yield manifest(name), (field_graph(manifest(name), image_of(name), most=12),)
+profiles = profiles_of(manifest, image_of, most=12)
 
 
 def recipe(lmbda: float) -> Recipe:

@@ -9,19 +9,19 @@ For CPUs blocks have no norm, and their 3x3 runs in 4 groups; there are 2 in a s
 """
 
 import math
-from collections.abc import Iterator
 from functools import partial
 
 from torch import Tensor
 from torch.nn import functional as F
 
-from ...runtime.profile import Dimension, Entry, Manifest
+from ...runtime.profile import Manifest
 from ...runtime.syntax import Signal
-from ..clip import EXAMPLE, GRID, SCHEDULES, Sizes, clip_field, grid, schedule
-from ..field import WHOLE, Field, field_graph
+from ..clip import EXAMPLE, GRID, SCHEDULES, Sizes, clip_field, grid, profiles_of, schedule
+from ..field import WHOLE, Field
 from ..losses import fusion
-from ..method import Graph, Method, Paper, Phase, Recipe, Tensors
+from ..method import Method, Paper, Phase, Recipe, Tensors
 from ..parts.convnext import EXPANSION, GROUPS, block, block_entries
+from ..parts.layers import conv, conv_entries
 from ..parts.temporal import TemporalGrid, ticks, ticks_of
 from ..parts.upconv import balanced
 from ..weights import Symmetric, masked, pruned
@@ -46,36 +46,31 @@ def depth(name: str, i: int) -> int:
 
 
 def manifest(name: str, method: str = "hinerv") -> Manifest:
-    rows = [*BASE.entries, *convolution("stem", "width0", NUMBERS * len(BASE.levels), 3)]
+    rows = [*BASE.entries, *conv_entries("stem", NUMBERS * len(BASE.levels), "width0", 3)]
     sizes = [*ticks(LEVELS), *GRID, ("width0", 4096)]
     for i, stride in enumerate(SCHEDULES[name]):
         width, slice, hidden = (f"{size}{i + 1}" for size in ("width", "slice", "hidden"))
         sizes += [(width, 4096), (slice, 4096), (hidden, 16384)]
-        rows += convolution(f"stage{i}", width, f"width{i}", 1)
+        rows += conv_entries(f"stage{i}", f"width{i}", width, 1)
         rows += local(i, stride).entries
-        rows += convolution(f"stage{i}.local", width, NUMBERS, 1)[:1]
+        rows += conv_entries(f"stage{i}.local", NUMBERS, width, 1)[:1]
         rows += [row for j in range(depth(name, i)) for row in block_entries(f"stage{i}.block{j}", width, slice, hidden)]
-    rows += convolution("head", "channels", f"width{len(SCHEDULES[name])}", 1)
+    rows += conv_entries("head", f"width{len(SCHEDULES[name])}", "channels", 1)
     return Manifest(f"{method}_{name}", tuple(sizes), tuple(rows), halo=WHOLE, method=method)
-
-
-def convolution(name: str, outputs: Dimension, inputs: Dimension, kernel: int) -> tuple[Entry, Entry]:
-    weight, bias = f"{name}.weight", f"{name}.bias"
-    return (weight, (outputs, inputs, kernel, kernel), weight), (bias, (outputs,), bias)
 
 
 def image_of(name: str):
     def image(tensors: Tensors) -> Tensor:
-        x = F.conv2d(BASE.read(tensors, tensors["frame"]), tensors["stem.weight"], tensors["stem.bias"], padding=1)
+        x = conv("stem", BASE.read(tensors, tensors["frame"]), tensors, 3)
         for i, stride in enumerate(SCHEDULES[name]):
-            x = F.conv2d(x, tensors[f"stage{i}.weight"], tensors[f"stage{i}.bias"])
+            x = conv(f"stage{i}", x, tensors, 1)
             x = F.interpolate(x, scale_factor=stride, mode="bilinear")
             here = F.conv2d(local(i, stride).read(tensors, tensors["frame"]), tensors[f"stage{i}.local.weight"])
             cells = x.unflatten(3, (-1, stride)).unflatten(2, (-1, stride))  # (1, width, h, stride, w, stride)
             x = (cells + here[:, :, None, :, None]).flatten(4).flatten(2, 3)
             for j in range(depth(name, i)):
                 x = block(x, tensors, f"stage{i}.block{j}")
-        return F.conv2d(x, tensors["head.weight"], tensors["head.bias"])[0] + 0.5
+        return conv("head", x, tensors, 1)[0] + 0.5
 
     return image
 
@@ -97,10 +92,11 @@ def build(signal: Signal, nbytes: float, method: str = "hinerv", coding: str = "
     return clip_field(signal, made, image_of(name), sizes_of, 8 * nbytes / bits, coded, fresh=balanced)
 
 
-def profiles(method: str = "hinerv") -> Iterator[tuple[Manifest, tuple[Graph]]]:
-    for name in SCHEDULES:
-        made = manifest(name, method)
-        yield made, (field_graph(made, image_of(name), example=sizes(name, EXAMPLE, 100)),)
+def example(name: str) -> Sizes:
+    return sizes(name, EXAMPLE, 100)
+
+
+profiles = profiles_of(manifest, image_of, example=example)
 
 
 def rounded(tensors: Tensors, progress: float) -> Tensors:

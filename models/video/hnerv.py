@@ -6,17 +6,15 @@ Weights travel with 8 bits, embeddings with 6. In the paper an encoder network, 
 here they are free: they start as a random projection of their frames, and learn ten times as fast as weights.
 """
 
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from ...runtime.profile import Manifest
 from ...runtime.syntax import Signal
-from ..clip import GRID, SCHEDULES, clip_field, grid, schedule
-from ..field import WHOLE, Field, field_graph
-from ..method import Graph, Method, Paper, Phase, Recipe, Tensors
+from ..clip import GRID, SCHEDULES, clip_field, grid, profiles_of, schedule
+from ..field import WHOLE, Field
+from ..method import Method, Paper, Phase, Recipe, Tensors
 from ..parts.embedding import projected
 from ..parts.layers import conv, conv_entries
 from ..parts.upconv import Stages
@@ -64,9 +62,7 @@ def build(signal: Signal, nbytes: float) -> Field:
     return clip_field(signal, made, image_of(name), sizes, 8 * nbytes / BITS, coding, embeddings)
 
 
-def profiles() -> Iterator[tuple[Manifest, tuple[Graph]]]:
-    for name in SCHEDULES:
-        yield manifest(name), (field_graph(manifest(name), image_of(name)),)
+profiles = profiles_of(manifest, image_of)
 
 
 def recipe(lmbda: float) -> Recipe:

@@ -6,18 +6,16 @@ Fitted to 0.7 L1 + 0.3 (1 - SSIM); then the smallest 60 % of the weights become 
 The paper counts a Huffman code of what is not zero: ours is a range coder's file of all.
 """
 
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from ...runtime.profile import Entry, Manifest
 from ...runtime.syntax import Signal
-from ..clip import GRID, SCHEDULES, clip_field, grid, schedule
-from ..field import WHOLE, Field, field_graph
+from ..clip import GRID, SCHEDULES, clip_field, grid, profiles_of, schedule
+from ..field import WHOLE, Field
 from ..losses import fusion
-from ..method import Graph, Method, Paper, Phase, Recipe, Tensors
+from ..method import Method, Paper, Phase, Recipe, Tensors
 from ..parts.layers import linear, linear_entries
 from ..parts.temporal import embedded, time
 from ..parts.upconv import Stages
@@ -78,9 +76,7 @@ def build(signal: Signal, nbytes: float) -> Field:
     return clip_field(signal, made, image_of(name), sizes, most, dict.fromkeys(made.groups, "8 bits"))
 
 
-def profiles() -> Iterator[tuple[Manifest, tuple[Graph]]]:
-    for name in SCHEDULES:
-        yield manifest(name), (field_graph(manifest(name), image_of(name)),)
+profiles = profiles_of(manifest, image_of)
 
 
 def recipe(lmbda: float) -> Recipe:

@@ -4,13 +4,13 @@ Every tensor, each grid among them, has a step that is learned and written. Its 
 symbols; the paper has one of each row and column, and a context for grids.
 """
 
-from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
-from ...runtime.profile import Manifest
 from ...runtime.syntax import Signal
+from ..clip import profiles_of
 from ..field import Field
-from ..method import Graph, Method, Paper, Recipe
+from ..method import Method, Paper, Recipe
 from ..weights import steps_learned
 from . import hinerv
 
@@ -22,8 +22,7 @@ def build(signal: Signal, nbytes: float) -> Field:
     return hinerv.build(signal, nbytes, "nvrc", "learned", BITS)
 
 
-def profiles() -> Iterator[tuple[Manifest, tuple[Graph]]]:
-    yield from hinerv.profiles("nvrc")
+profiles = profiles_of(partial(hinerv.manifest, method="nvrc"), hinerv.image_of, example=hinerv.example)
 
 
 def recipe(lmbda: float) -> Recipe:

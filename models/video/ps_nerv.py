@@ -7,7 +7,6 @@ What a stage gives is normalized, and its scale and shift come of the perceptron
 """
 
 import math
-from collections.abc import Iterator
 from dataclasses import replace
 
 import torch
@@ -15,9 +14,9 @@ from torch import Tensor
 
 from ...runtime.profile import Manifest
 from ...runtime.syntax import Signal
-from ..clip import GRID, SCHEDULES, clip_field, grid, schedule
-from ..field import WHOLE, Field, field_graph
-from ..method import Graph, Method, Paper, Tensors
+from ..clip import GRID, SCHEDULES, clip_field, grid, profiles_of, schedule
+from ..field import WHOLE, Field
+from ..method import Method, Paper, Tensors
 from ..parts.conditioning import adain, adain_entries
 from ..parts.temporal import embedded, time
 from .nerv import BASE, BITS, COUNT, LEAST, REDUCTION, hidden_layer, hidden_width, recipe, stages, stem, stem_entries
@@ -74,9 +73,7 @@ def build(signal: Signal, nbytes: float) -> Field:
     return clip_field(signal, made, image_of(name), sizes, most, dict.fromkeys(made.groups, "8 bits"))
 
 
-def profiles() -> Iterator[tuple[Manifest, tuple[Graph]]]:
-    for name in SCHEDULES:
-        yield manifest(name), (field_graph(manifest(name), image_of(name), most=16),)
+profiles = profiles_of(manifest, image_of, most=16)
 
 
 def ps_nerv() -> Method:

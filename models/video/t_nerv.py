@@ -8,7 +8,6 @@ US 12 634 488 B2 may cover embeddings of frames together with features of their 
 distortion and entropy. This method is here for research; nothing takes it unless it is asked for by its name.
 """
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import torch
@@ -17,13 +16,14 @@ from torch.nn import functional as F
 
 from ...runtime.profile import Manifest
 from ...runtime.syntax import Signal
-from ..clip import GRID, SCHEDULES, Sizes, clip_field, grid, schedule
-from ..field import WHOLE, Field, field_graph
-from ..method import Graph, Method, Paper, Recipe, Tensors
+from ..clip import GRID, Sizes, clip_field, grid, profiles_of, schedule
+from ..field import WHOLE, Field
+from ..method import Method, Paper, Recipe, Tensors
 from ..parts.embedding import projected
-from ..parts.temporal import linear
+from ..parts.layers import conv, conv_entries
+from ..parts.temporal import between_ticks
 from ..weights import steps_learned
-from .hnerv import LEAST, REDUCTION, stages
+from .hnerv import LEAST, REDUCTION, bounded, stages
 
 EMBEDDED = 8  # numbers of an embedding, in each place
 GRIDS = ((2, 4), (8, 4))  # frames to a time, and numbers
@@ -33,9 +33,9 @@ BITS = 5  # of a weight, a first estimate
 def manifest(name: str) -> Manifest:
     rows = [("embedding", ("frames", EMBEDDED, "grid_rows", "grid_columns"))]
     rows += [(f"grid{i}", (f"times{i}", n, "grid_rows", "grid_columns")) for i, (_, n) in enumerate(GRIDS)]
-    rows += [("stem.weight", ("width0", EMBEDDED + sum(n for _, n in GRIDS), 1, 1)), ("stem.bias", ("width0",))]
+    stem = conv_entries("stem", EMBEDDED + sum(n for _, n in GRIDS), "width0", 1)
     sizes = (*GRID, *((f"times{i}", 4096) for i in range(len(GRIDS))), *stages(name).sizes)
-    entries = (*((tensor, dimensions, tensor) for tensor, dimensions in rows), *stages(name).entries)
+    entries = (*((tensor, dimensions, tensor) for tensor, dimensions in rows), *stem, *stages(name).entries)
     return Manifest(f"t_nerv_{name}", sizes, entries, halo=WHOLE, method="t_nerv")
 
 
@@ -43,12 +43,12 @@ def stem(tensors: Tensors) -> Tensor:
     """(1, width0, rows, columns)"""
     embedding = tensors["embedding"].index_select(0, tensors["frame"].long())
     middle = (tensors["frame"] + 0.5) / tensors["frames"]
-    shared = [linear(tensors[f"grid{i}"], middle) for i in range(len(GRIDS))]
-    return F.gelu(F.conv2d(torch.cat([embedding, *shared], 1), tensors["stem.weight"], tensors["stem.bias"]))
+    shared = [between_ticks(tensors[f"grid{i}"], middle) for i in range(len(GRIDS))]
+    return F.gelu(conv("stem", torch.cat([embedding, *shared], 1), tensors, 1))
 
 
 def image_of(name: str):
-    return lambda tensors: 0.5 * torch.tanh(stages(name).image(stem(tensors), tensors)) + 0.5
+    return lambda tensors: bounded(stages(name).image(stem(tensors), tensors))
 
 
 def build(signal: Signal, nbytes: float) -> Field:
@@ -67,9 +67,7 @@ def build(signal: Signal, nbytes: float) -> Field:
     return clip_field(signal, made, image_of(name), sizes, 8 * nbytes / BITS, dict.fromkeys(made.groups, "learned"), started)
 
 
-def profiles() -> Iterator[tuple[Manifest, tuple[Graph]]]:
-    for name in SCHEDULES:
-        yield manifest(name), (field_graph(manifest(name), image_of(name), most=16),)
+profiles = profiles_of(manifest, image_of, most=16)
 
 
 def recipe(lmbda: float) -> Recipe:

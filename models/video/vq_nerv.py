@@ -4,11 +4,8 @@
                      indices -> words (8, 5 rows, 5 columns), repeated ^
 
 In the paper an encoder's shallow features, pooled 16 times, become the indices, and their block normalizes each channel;
-here the vectors are free, as HNeRV's embeddings are, and nothing is normalized, so that a frame may be made in floats of any
-kind. Indices travel with 6 bits.
+here the vectors are free, as HNeRV's embeddings are, and nothing is normalized. Indices travel with 6 bits.
 """
-
-from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -16,11 +13,12 @@ from torch.nn import functional as F
 
 from ...runtime.profile import Manifest
 from ...runtime.syntax import Signal
-from ..clip import SCHEDULES, Sizes, clip_field, grid, schedule
-from ..field import WHOLE, Field, field_graph
-from ..method import Graph, Method, Paper, Phase, Recipe, Tensors
+from ..clip import SCHEDULES, Sizes, clip_field, grid, profiles_of, schedule
+from ..field import WHOLE, Field
+from ..method import Method, Paper, Phase, Recipe, Tensors
 from ..parts.codebook import FINER, VECTORS, coded, commitment, looked_up, started_codes
 from ..parts.embedding import projected
+from ..parts.layers import conv, conv_entries
 from . import hnerv
 
 NUMBERS, WORDS = 8, 64  # of a word, of the codebook
@@ -33,8 +31,7 @@ def manifest(name: str) -> Manifest:
     more = (
         ("codebook", ("words", "numbers"), "codebook"),
         ("codes", ("frames", FINER**2, "grid_rows", "grid_columns"), "codes"),
-        (f"{fuse}.weight", (width, f"{width}+numbers", 3, 3), f"{fuse}.weight"),
-        (f"{fuse}.bias", (width,), f"{fuse}.bias"),
+        *conv_entries(fuse, f"{width}+numbers", width, 3),
     )
     sizes = (*base.sizes, ("words", 4096), ("numbers", 64))
     return Manifest(f"vq_nerv_{name}", sizes, (*base.tensors, *more), halo=WHOLE, method="vq_nerv")
@@ -49,10 +46,9 @@ def image_of(name: str):
             if i != last:
                 return x
             seen = torch.cat([x, F.interpolate(looked_up(tensors), scale_factor=repeats)], 1)
-            weight, bias = tensors[f"stage{last}.fuse.weight"], tensors[f"stage{last}.fuse.bias"]
-            return x + F.gelu(F.conv2d(seen, weight, bias, padding=1))
+            return x + F.gelu(conv(f"stage{last}.fuse", seen, tensors, 3))
 
-        return 0.5 * torch.tanh(stages.image(hnerv.stem(tensors), tensors, between)) + 0.5
+        return hnerv.bounded(stages.image(hnerv.stem(tensors), tensors, between))
 
     return image
 
@@ -66,8 +62,7 @@ def build(signal: Signal, nbytes: float) -> Field:
 
     def also(target: Tensor, generator: torch.Generator, sizes: Sizes) -> Tensors:
         vectors = projected(target, (NUMBERS, FINER * shape[0], FINER * shape[1]), generator)
-        embedding = projected(target, (hnerv.NUMBERS, *shape), generator)
-        return {"embedding": embedding} | started_codes(vectors, WORDS, generator)
+        return hnerv.embeddings(target, generator, sizes) | started_codes(vectors, WORDS, generator)
 
     def sizes(first: int) -> Sizes:
         return coarse | stages.widths(first, hnerv.REDUCTION, hnerv.LEAST) | {"words": WORDS, "numbers": NUMBERS}
@@ -77,9 +72,7 @@ def build(signal: Signal, nbytes: float) -> Field:
     return clip_field(signal, made, image_of(name), sizes, 8 * nbytes / BITS + spared, coding, also)
 
 
-def profiles() -> Iterator[tuple[Manifest, tuple[Graph]]]:
-    for name in SCHEDULES:
-        yield manifest(name), (field_graph(manifest(name), image_of(name), most=16),)
+profiles = profiles_of(manifest, image_of, most=16)
 
 
 def recipe(lmbda: float) -> Recipe:
