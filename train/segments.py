@@ -25,7 +25,7 @@ from ..runtime.synthesis import network_tensors
 from ..runtime.wire import Writer
 from .clips import Clip, open_clip
 from .cuts import cuts
-from .encode import EncodeError, Progress, Watch, choose_method, encode_picture
+from .encode import EncodeError, Progress, Watch, choose_method, encode_picture, keyed
 from .goal import Goal
 from .pictures import Picture
 
@@ -64,7 +64,7 @@ def encode_clip(
         raise UnsuitedError(f"method {method}: wanted a picture, got a clip")
     began, facts = time.monotonic(), clip.facts
     firsts = list(first_frames) or cuts(clip)
-    prepare(folder, hashlib.sha256(repr((facts, firsts, goal, method, sorted(options.items()))).encode()).hexdigest(), resume)
+    prepare(folder, hashlib.sha256(repr((facts, firsts, goal, method, keyed(options))).encode()).hexdigest(), resume)
     done: list[Path] = []
     errors, iterations, interrupted = 0.0, 0, False
     for k, (first, last) in enumerate(pairwise([*firsts, facts.frames])):
