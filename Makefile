@@ -40,12 +40,12 @@ WEB := runtime/web
 NPM := build/web/node_modules
 WASM := runtime/kernel.c $(WEB)/src/tables.c $(WEB)/src/synthesis.c
 WASM_OUT ?= $(WEB)/dist/decoder.wasm
-BUNDLE_OUT ?= $(WEB)/dist/inr.js
+BUNDLE_OUT ?= $(WEB)/dist
 CLANG ?= clang
 
 web: wasm bundle
 wasm: $(WASM_OUT)
-bundle: $(BUNDLE_OUT)
+bundle: $(BUNDLE_OUT)/inr.js
 
 # -O3 makes it a third larger, and no faster.
 $(WASM_OUT): $(WASM)
@@ -53,8 +53,15 @@ $(WASM_OUT): $(WASM)
 		-Wl,--no-entry,--export-dynamic,--export=__heap_base,-z,stack-size=131072,--stack-first,--strip-debug -o $@ $(WASM)
 	@chmod -x $@
 
-$(BUNDLE_OUT): $(wildcard $(WEB)/src/*.js) | $(NPM)/.stamp
-	$(NPM)/.bin/esbuild $(WEB)/src/index.js --bundle --format=esm --target=es2022 --minify --log-level=warning --outfile=$@
+# Two files: what the page runs, and its worker.
+$(BUNDLE_OUT)/inr.js: $(wildcard $(WEB)/src/*.js) | $(NPM)/.stamp
+	$(NPM)/.bin/esbuild inr=$(WEB)/src/index.js worker=$(WEB)/src/worker.js \
+		--bundle --format=esm --target=es2022 --minify --log-level=warning --outdir=$(BUNDLE_OUT)
+
+# What there is no browser, no node or no registry for is skipped, and says so.
+test-web: $(VENV)/dev.stamp
+	@$(MAKE) --no-print-directory $(NPM)/.stamp || echo "test-web: npm's packages could not be installed; what needs them is skipped"
+	$(BIN)/pytest tests/web
 
 $(NPM)/.stamp: $(WEB)/package.json
 	@mkdir -p build/web && cp $< build/web/

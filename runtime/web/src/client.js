@@ -1,24 +1,28 @@
-/** Decoding beside the page: one worker, which runs this very file. */
+/** Decoding beside the page, in one worker. */
 
-import { decode as decodeHere } from "./decode.js";
 import { BitstreamError } from "./wire.js";
 
 const waiting = new Map(); // by number: {resolve, reject}
 let worker = null;
 let last = 0;
 
-/** As `decode.js` has it, in a worker where there are any. */
+/** As `decode.js` has it, in the worker. */
 export function decode(buffer, options = {}) {
-  if (typeof Worker === "undefined") return decodeHere(buffer, options);
-  worker ??= start();
+  const number = ++last;
   return new Promise((resolve, reject) => {
-    waiting.set(++last, { resolve, reject });
-    worker.postMessage({ number: last, buffer, options });
+    waiting.set(number, { resolve, reject });
+    started().postMessage({ number, buffer, options });
   });
 }
 
+/** The worker, which begins to compile the kernel at once. */
+export function started() {
+  worker ??= start();
+  return worker;
+}
+
 function start() {
-  const made = new Worker(import.meta.url, { type: "module", name: "inrcodec" });
+  const made = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
   made.onmessage = ({ data: { number, picture, error } }) => {
     const { resolve, reject } = waiting.get(number);
     waiting.delete(number);
@@ -32,16 +36,4 @@ function start() {
     waiting.clear();
   };
   return made;
-}
-
-/** What the worker does. */
-export function serve() {
-  self.onmessage = async ({ data: { number, buffer, options } }) => {
-    try {
-      const picture = await decodeHere(buffer, options);
-      self.postMessage({ number, picture }, [picture.data.buffer, picture.samples.buffer]);
-    } catch (error) {
-      self.postMessage({ number, error: { message: error.message, damaged: error instanceof BitstreamError } });
-    }
-  };
 }

@@ -1,14 +1,9 @@
-/** What a page imports, and its worker runs: `decode`, and the elements. */
+/** What a page imports: `decode`, and the elements. */
 
-import { decode, serve } from "./client.js";
+import { decode } from "./client.js";
+import { InrImage } from "./inr-image.js";
 import { BitstreamError } from "./wire.js";
 
-const worker = typeof WorkerGlobalScope !== "undefined" && self instanceof WorkerGlobalScope && self.name === "inrcodec";
+customElements.define("inr-image", InrImage);
 
-if (worker) serve();
-else if (typeof customElements !== "undefined") {
-  const { InrImage } = await import("./inr-image.js");
-  customElements.define("inr-image", InrImage);
-}
-
-export { BitstreamError, decode };
+export { BitstreamError, InrImage, decode };

@@ -1,6 +1,6 @@
 /** `<inr-image src alt>`: a picture that takes its room as soon as its header is there, and grows clear while its file comes. */
 
-import { decode } from "./client.js";
+import { decode, started } from "./client.js";
 import { readHeader } from "./syntax.js";
 import { BitstreamError } from "./wire.js";
 
@@ -33,6 +33,7 @@ export class InrImage extends HTMLElement {
   }
 
   connectedCallback() {
+    started();
     this.#describe();
     this.#load();
   }

@@ -24,15 +24,21 @@ function refused(response) {
   throw new Error(`wanted decoder.wasm as application/wasm and leave to compile it, got ${response.status} from ${response.url}`);
 }
 
-/** Run `task(kernel)` on an instance of the module. */
+/** Run `task(kernel)`, which does not wait for anything, on an instance of the module. */
 export async function withKernel(task) {
   const kernel = idle ?? new Kernel(await WebAssembly.instantiate(await (shared ?? load())));
   idle = null;
   kernel.reset();
+  let sound = false;
   try {
-    return await task(kernel);
+    const result = task(kernel);
+    sound = true;
+    return result;
+  } catch (error) {
+    sound = error instanceof BitstreamError;
+    throw error;
   } finally {
-    if (kernel.memory.buffer.byteLength <= KEPT_MAX) idle = kernel;
+    if (sound && kernel.memory.buffer.byteLength <= KEPT_MAX) idle = kernel;
   }
 }
 
