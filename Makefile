@@ -53,9 +53,9 @@ $(WASM_OUT): $(WASM)
 		-Wl,--no-entry,--export-dynamic,--export=__heap_base,-z,stack-size=131072,--stack-first,--strip-debug -o $@ $(WASM)
 	@chmod -x $@
 
-# Two files: what the page runs, and its worker.
+# What the page runs, its worker, and what that loads for other methods.
 $(BUNDLE_OUT)/inr.js: $(wildcard $(WEB)/src/*.js) | $(NPM)/.stamp
-	$(NPM)/.bin/esbuild inr=$(WEB)/src/index.js worker=$(WEB)/src/worker.js \
+	$(NPM)/.bin/esbuild inr=$(WEB)/src/index.js worker=$(WEB)/src/worker.js onnx=$(WEB)/src/onnx.js \
 		--bundle --format=esm --target=es2022 --minify --log-level=warning --outdir=$(BUNDLE_OUT)
 
 # What there is no browser, no node or no registry for is skipped, and says so.

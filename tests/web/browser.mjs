@@ -1,19 +1,24 @@
 // What pages see in headless Chromium, as JSON: node browser.mjs CONFIG.json, which names the browser and playwright-core and
-// has `golden` and `mutated` (folders' files), `photo` (one of 768x512).
+// has `golden` and `mutated` (folders' files), `photo` (one of 768x512), `clip`, of several segments,
+// `site`, a gallery, and `out`, a folder.
 
-import { readFileSync } from "node:fs";
-import { basename, dirname } from "node:path";
+import { readFileSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { serve } from "./server.mjs";
 
 const config = JSON.parse(readFileSync(process.argv[2]));
 const { chromium } = await import(config.playwright);
 const here = dirname(fileURLToPath(import.meta.url));
+const root = `${here}/../..`;
 const server = await serve({
-  "/dist/": `${here}/../../runtime/web/dist`,
+  "/dist/profiles/": `${root}/runtime/profiles`,
+  "/dist/onnxruntime/": `${root}/build/web/node_modules/onnxruntime-web/dist`,
+  "/dist/": `${root}/runtime/web/dist`,
   "/golden/": dirname(config.golden[0]),
   "/mutated/": dirname(config.mutated[0]),
   "/photo/": dirname(config.photo),
+  "/clip/": dirname(config.clip),
   "/": here,
 });
 const browser = await chromium.launch({
@@ -22,8 +27,9 @@ const browser = await chromium.launch({
 });
 
 /** A fresh page, with every line of its console in `page.lines` and the time of each element's events in `window.seen`. */
-async function open(content = "") {
-  const page = await (await browser.newContext()).newPage();
+async function open(content = "", options = {}) {
+  const page = await (await browser.newContext(options)).newPage();
+  page.setDefaultTimeout(120_000);
   page.lines = [];
   page.on("console", (message) => page.lines.push(`${message.type()}: ${message.text()}`));
   page.on("pageerror", (error) => page.lines.push(`uncaught: ${error.message}`));
@@ -76,7 +82,7 @@ async function streamed() {
   const complete = await page.evaluate(() => document.querySelector("inr-image").complete);
   const { nodes } = await (await page.context().newCDPSession(page)).send("Accessibility.getFullAXTree");
   const tree = nodes.filter(({ ignored }) => !ignored).map(({ role, name }) => `${role?.value} ${name?.value}`);
-  await page.locator("inr-image").screenshot({ path: config.screenshot });
+  await page.locator("inr-image").screenshot({ path: join(config.out, "photo.png") });
   return { box, inks: inks.size, complete, tree, lines: page.lines.filter((line) => !line.includes("willReadFrequently")) };
 }
 
@@ -130,8 +136,92 @@ async function timed() {
   return { cold, warm, bytes };
 }
 
+/** A clip: its frames by seeking, what that fetches, its keys, and that it plays to its end. */
+async function video() {
+  const url = `/clip/${basename(config.clip)}`;
+  const element = `<inr-video src="${url}" controls aria-label="a moving disc"></inr-video>`;
+  const page = await open(element);
+  const on = (task, given) => page.evaluate(`(${task})(document.querySelector("inr-video"), ${JSON.stringify(given ?? null)})`);
+  await on(`(video) => {
+    window.told = { seeked: 0, ended: 0 };
+    for (const type in told) video.addEventListener(type, () => told[type]++);
+    window.drawn = [];
+    video.addEventListener("frame", ({ detail }) => drawn.push(detail));
+  }`);
+  /** Until an event that `act` leads to has come. */
+  const until = async (type, act) => {
+    const before = await page.evaluate((type) => told[type], type);
+    await act();
+    await page.waitForFunction(([type, before]) => told[type] > before, [type, before]);
+  };
+  const seek = (frame) => until("seeked", () => on("(video, frame) => (video.currentTime = (frame / video.frames) * video.duration)", frame));
+  await page.waitForFunction(() => document.querySelector("inr-video").frames > 0);
+  await seek(0);
+  const [frames, duration] = await on("(video) => [video.frames, video.duration]");
+  const first = [...server.ranges[url]];
+  const shown = {};
+  for (const frame of config.frames) {
+    await seek(frame);
+    shown[frame] = await on("(video) => video.frame");
+    const bytes = await on(`(video) => {
+      const canvas = video.shadowRoot.querySelector("canvas");
+      return Array.from(canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data);
+    }`);
+    writeFileSync(join(config.out, `frame${frame}.rgba`), Uint8Array.from(bytes));
+  }
+  const keys = {};
+  await page.locator("inr-video").focus();
+  for (const key of ["Home", ".", ".", ",", "End", "ArrowLeft"]) {
+    await until("seeked", () => page.keyboard.press(key));
+    keys[Object.keys(keys).length + key] = await on("(video) => video.frame");
+  }
+  await until("seeked", () => page.keyboard.press("Home"));
+  await page.evaluate(() => (drawn.length = 0));
+  const start = Date.now();
+  await until("ended", () => page.keyboard.press(" "));
+  const seconds = (Date.now() - start) / 1000;
+  await page.locator("inr-video").screenshot({ path: join(config.out, "video.png") });
+  const still = await open(element.replace("controls", "controls autoplay"), { reducedMotion: "reduce" });
+  await still.waitForFunction(() => document.querySelector("inr-video").frames > 0);
+  await still.waitForTimeout(200);
+  const paused = await still.evaluate(() => document.querySelector("inr-video").paused);
+  const { nodes } = await (await page.context().newCDPSession(page)).send("Accessibility.getFullAXTree");
+  const tree = nodes.filter(({ ignored }) => !ignored).map(({ role, name }) => `${role?.value} ${name?.value}`);
+  const broken = await open(`<inr-video src="/page.html" aria-label="what was lost" controls></inr-video>`);
+  await settled(broken);
+  const fallback = await broken.evaluate(() => document.querySelector("inr-video").shadowRoot.querySelector("p").textContent);
+  const drawn = await page.evaluate(() => drawn);
+  const lines = page.lines.filter((line) => !line.includes("willReadFrequently"));
+  return { frames, duration, first, shown, keys, drawn, seconds, paused, tree, fallback, lines, broken: broken.lines };
+}
+
+/** A static site: what its table says, its slider, its clip. */
+async function gallery() {
+  const host = await serve({ "/": config.site });
+  const page = await (await browser.newContext({ viewport: { width: 1000, height: 900 } })).newPage();
+  const lines = [];
+  page.on("console", (message) => lines.push(message.text()));
+  await page.goto(`${host.url}/index.html`);
+  await page.waitForFunction((rows) => document.querySelectorAll("tbody tr").length >= rows, config.rows ?? 2);
+  await page.waitForFunction(() => document.querySelector("inr-video")?.frames > 0 || !document.querySelector("inr-video"));
+  await page.waitForTimeout(300); // the clip's first frame
+  await page.screenshot({ path: join(config.out, "gallery.png"), fullPage: true });
+  const rows = await page.evaluate(() =>
+    Array.from(document.querySelectorAll("tbody tr"), (row) => Array.from(row.cells, (cell) => cell.textContent)),
+  );
+  await page.locator("input[type=range]").first().press("ArrowLeft");
+  const cut = await page.evaluate(() => document.querySelector(".compare").style.getPropertyValue("--cut"));
+  await page.locator(".compare").first().screenshot({ path: join(config.out, "slider.png") });
+  const alternatives = await page.locator("select").first().locator("option").count();
+  const clip = await page.evaluate(() => document.querySelector("inr-video")?.frames);
+  const summary = await page.textContent("#summary");
+  host.close();
+  return { rows, cut, alternatives, clip, summary, lines };
+}
+
 const results = {};
-for (const check of [golden, streamed, damaged, mutated, timed]) results[check.name] = await check();
+for (const check of [golden, streamed, damaged, mutated, timed, video, gallery])
+  if (config.only?.includes(check.name) ?? true) results[check.name] = await check();
 await browser.close();
 server.close();
 console.log(JSON.stringify(results));

@@ -11,6 +11,10 @@ const { load } = await import(new URL("src/kernel.js", web));
 const { BitstreamError } = await import(new URL("src/wire.js", web));
 
 load(readFileSync(new URL("dist/decoder.wasm", web)));
+globalThis.self = globalThis; // as in a worker, which the engine of other methods runs in
+const fetched = fetch;
+globalThis.fetch = async (url, ...rest) =>
+  String(url).startsWith("file:") ? new Response(readFileSync(new URL(url))) : fetched(url, ...rest);
 const [out, ...files] = process.argv.slice(2);
 const { options = {}, names = files } = files[0]?.endsWith(".json") ? JSON.parse(readFileSync(files[0])) : {};
 

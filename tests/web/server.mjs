@@ -1,4 +1,4 @@
-// A static host for the tests, with the policy that README.md states: serve({"/prefix/": folder}) -> {url, sent, close}.
+// A static host for the tests, with the policy that README.md states: serve({"/prefix/": folder}) -> {url, sent, ranges, close}.
 
 import { createReadStream, existsSync, statSync } from "node:fs";
 import { createServer } from "node:http";
@@ -18,8 +18,10 @@ const SLOW_BYTES = 1000; // at a time, of ?slow=MILLISECONDS
 
 export async function serve(folders) {
   const sent = {}; // bytes of bodies by path
+  const ranges = {}; // asked for, by path
   const server = createServer((request, response) => {
     const { pathname, searchParams } = new URL(request.url, "http://localhost");
+    if (pathname === "/favicon.ico") return response.writeHead(204).end();
     const prefix = Object.keys(folders).find((prefix) => pathname.startsWith(prefix));
     const path = prefix && join(folders[prefix], decodeURIComponent(pathname.slice(prefix.length)));
     if (!path || !existsSync(path) || !statSync(path).isFile()) return response.writeHead(404).end();
@@ -34,6 +36,7 @@ export async function serve(folders) {
       "Cache-Control": "no-store",
       ...(first && { "Content-Range": `bytes ${start}-${end}/${size}` }),
     });
+    if (first) (ranges[pathname] ??= []).push([start, end + 1]);
     sent[pathname] = (sent[pathname] ?? 0) + end - start + 1;
     if (end < start) return response.end();
     const slow = Number(searchParams.get("slow"));
@@ -42,5 +45,5 @@ export async function serve(folders) {
     return stream.pipe(response);
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return { url: `http://localhost:${server.address().port}`, sent, close: () => server.close() };
+  return { url: `http://localhost:${server.address().port}`, sent, ranges, close: () => server.close() };
 }

@@ -18,6 +18,7 @@ export class InrImage extends HTMLElement {
   #canvas = document.createElement("canvas");
   #fallback = document.createElement("p");
   #internals = this.attachInternals();
+  #connected = false; // told so: attributes are told before
   #loading = null; // an AbortController
 
   constructor() {
@@ -33,19 +34,29 @@ export class InrImage extends HTMLElement {
   }
 
   connectedCallback() {
+    this.#connected = true;
     started();
     this.#describe();
     this.#load();
   }
 
   disconnectedCallback() {
+    this.#connected = false;
     this.#loading?.abort();
   }
 
   attributeChangedCallback(name) {
-    if (!this.isConnected) return;
+    if (!this.#connected) return;
     if (name === "alt") this.#describe();
     else this.#load();
+  }
+
+  /** How long the whole file took to decode, of which waiting for the worker is part. */
+  decodeMs = NaN;
+
+  /** RGBA of what is shown. */
+  get pixels() {
+    return this.#canvas.getContext("2d").getImageData(0, 0, this.#canvas.width, this.#canvas.height).data;
   }
 
   /** Whether the whole picture is there. */
@@ -77,7 +88,10 @@ export class InrImage extends HTMLElement {
     this.#show("loading");
     try {
       const data = await this.#fetched(this.src, loading.signal);
-      this.#draw(await decode(data.buffer), loading.signal);
+      const start = performance.now();
+      const picture = await decode(data.buffer);
+      this.decodeMs = performance.now() - start;
+      this.#draw(picture, loading.signal);
       if (loading.signal.aborted) return;
       this.#show("complete");
       this.dispatchEvent(new Event("load"));

@@ -1,0 +1,226 @@
+/** The engine of every method but `pyramid`: its graphs by onnxruntime-web. Loaded when such a file is met. */
+
+import { BitstreamError } from "./wire.js";
+
+const BAND_PIXELS = 2 ** 15; // rows that a graph makes at a time hold about so many
+const LEARNED = { kernel: "upsampling.kernels", filter: "upsampling.filters" };
+const KNOWN = ["name", "sizes", "tensors", "levels", "hyper", "halo", "order", "counts", "method", "macs"];
+const METADATA = 14; // the field of an ONNX model
+
+/** Numbers on the wire, as in `profile.py`. */
+export const STANDARD = {
+  ...{ 7: "siren", 8: "coin5", 9: "coin10", 10: "coin13", 11: "cool_chic", 12: "c3", 13: "eqlinr" },
+  ...{ 14: "fourier", 15: "strumpler", 16: "strumpler_meta32", 17: "strumpler_meta64", 18: "l0onie", 19: "rqat_inr" },
+  ...{ 20: "nif", 21: "hash_grid", 22: "coinpp", 23: "pham", 24: "sinco", 25: "sanjeet" },
+  ...{ 32: "nerv_small", 33: "nerv_large", 34: "hnerv_small", 35: "hnerv_large", 36: "e_nerv_small", 37: "e_nerv_large" },
+  ...{ 38: "ps_nerv_small", 39: "ps_nerv_large", 40: "boosting_nerv_small", 41: "boosting_nerv_large" },
+  ...{ 42: "diff_nerv_small", 43: "diff_nerv_large", 50: "ffnerv_small", 51: "ffnerv_large", 52: "hinerv_small" },
+  ...{ 53: "hinerv_large", 54: "gomes_small", 55: "gomes_large", 56: "nvrc_small", 57: "nvrc_large", 64: "vq_nerv_small" },
+  ...{ 65: "vq_nerv_large", 66: "t_nerv_small", 67: "t_nerv_large", 68: "nrff", 70: "d_nerv_small", 71: "d_nerv_large" },
+  ...{ 72: "nirvana_small", 73: "nirvana_large" },
+};
+
+const engines = new Map(); // by number, promises
+
+/** See `engineOf` in `file.js`. The folders `profiles` and `onnxruntime` lie beside this file unless the options say where. */
+export function engine(profile, { profiles = "profiles/", onnxruntime = "onnxruntime/" } = {}) {
+  if (!(profile in STANDARD))
+    throw new BitstreamError(`wanted a standard profile, got ${profile}: a newer inrcodec may read this file`);
+  if (!engines.has(profile)) {
+    const made = load(STANDARD[profile], new URL(profiles, import.meta.url), new URL(onnxruntime, import.meta.url));
+    made.catch(() => engines.delete(profile));
+    engines.set(profile, made);
+  }
+  return engines.get(profile);
+}
+
+async function load(name, profiles, folder) {
+  const ort = await runtime(folder);
+  const names = new TextDecoder().decode(await fetched(new URL(`${name}.txt`, profiles))).trim().split(/\s+/);
+  const graphs = await Promise.all(names.map((graph) => fetched(new URL(graph, profiles))));
+  const manifest = manifestIn(graphs[0]);
+  const options = { executionProviders: ["wasm"], graphOptimizationLevel: "extended" };
+  const sessions = await Promise.all(graphs.map((graph) => ort.InferenceSession.create(graph, options)));
+  return {
+    manifest,
+    prepare: (kernel, signal, segment) => prepared(ort, kernel, segment),
+    paint: (ready, signal, frame) => new Synthesis(ort, sessions, manifest, signal, ready, frame).picture(),
+  };
+}
+
+async function runtime(folder) {
+  let ort;
+  try {
+    ort = await import(new URL("ort.wasm.min.mjs", folder).href);
+  } catch (error) {
+    throw new Error(`this method needs onnxruntime-web in ${folder.href}: ${error.message}`);
+  }
+  ort.env.wasm.wasmPaths = folder.href;
+  ort.env.wasm.numThreads = self.crossOriginIsolated ? navigator.hardwareConcurrency : 1;
+  return ort;
+}
+
+async function fetched(url) {
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`wanted the decoder graph ${url.href}, got ${response.status}`);
+  return new Uint8Array(await response.arrayBuffer());
+}
+
+/** The manifest among a graph's metadata. */
+function manifestIn(graph) {
+  const text = (data) => new TextDecoder().decode(data);
+  for (const [number, value] of fields(graph)) {
+    if (number !== METADATA) continue;
+    const entry = new Map(fields(value));
+    if (text(entry.get(1)) !== "inrcodec") continue;
+    const manifest = JSON.parse(text(entry.get(2)));
+    const unknown = Object.keys(manifest).filter((key) => !KNOWN.includes(key));
+    if (unknown.length) throw new BitstreamError(`wanted a profile that a page can play, ${manifest.name} has ${unknown}`);
+    return manifest;
+  }
+  throw new BitstreamError("wanted a profile's manifest, got a graph without");
+}
+
+/** [number, value] of a protobuf message's fields of bytes. */
+function* fields(message) {
+  let at = 0;
+  const varint = () => {
+    for (let value = 0, unit = 1; ; unit *= 128) {
+      value += (message[at] & 127) * unit;
+      if (message[at++] < 128) return value;
+    }
+  };
+  while (at < message.length) {
+    const key = varint();
+    const kind = key % 8;
+    if (kind === 0) varint();
+    else if (kind === 2) {
+      const size = varint();
+      yield [Math.floor(key / 8), message.subarray(at, at + size)];
+      at += size;
+    } else at += kind === 1 ? 8 : 4;
+  }
+}
+
+/** Tensors by name, and grids from fine to coarse, out of the kernel's memory. */
+function prepared(ort, kernel, { tensors, grids }) {
+  const float = (data, shape) => new ort.Tensor("float32", data, shape);
+  return {
+    tensors: Object.fromEntries([...tensors].map(([name, tensor]) => [name, float(tensor.values(), tensor.shape)])),
+    grids: grids.map(({ address, height, width }) =>
+      float(Float32Array.from(kernel.int32(address, height * width)), [1, 1, height, width]),
+    ),
+  };
+}
+
+/** One frame by a profile's graphs, as `synthesis.py` makes it. */
+class Synthesis {
+  constructor(ort, sessions, manifest, signal, { tensors, grids }, frame) {
+    Object.assign(this, { ort, sessions, manifest, signal, tensors, frame });
+    this.grids = grids.slice(grids.length - manifest.levels).reverse(); // hyper-latents make no picture
+  }
+
+  /** {samples, data} */
+  async picture() {
+    const { height, width, channels, bitDepth } = this.signal;
+    const out = canvas(this.signal);
+    const stack = this.grids.length ? await this.stack() : null;
+    const { halo } = this.manifest;
+    const rows = halo < 0 ? height : Math.max(4 * halo, 1, Math.floor(BAND_PIXELS / width));
+    for (let top = 0; top < height; top += rows) {
+      const bottom = Math.min(top + rows, height);
+      const [above, below] = halo < 0 ? [0, height] : [Math.max(0, top - halo), Math.min(height, bottom + halo)];
+      const image = await (stack ? this.band(stack, above, below) : this.chain(above, below));
+      const [count, planes, h, w] = image.dims;
+      if (count !== 1 || planes !== channels || !(h >= below - above && w >= width))
+        throw new BitstreamError(`wanted 1,${channels},${below - above},${width} from a decoder graph, got ${image.dims}`);
+      put(image.data, h * w, w, top - above, top, bottom, width, channels, bitDepth, out);
+    }
+    return out;
+  }
+
+  /** The stack of all grids at the finest one's size, (1, levels, height, width). */
+  async stack() {
+    let stack = this.grids.at(-1);
+    for (let level = this.grids.length - 2; level >= 0; level--) {
+      const feeds = { features: stack, finer: this.grids[level] };
+      for (const [taken, name] of Object.entries(LEARNED))
+        if (name in this.tensors) {
+          const { data, dims } = this.tensors[name];
+          feeds[taken] = this.float(data.slice(level * dims[1], (level + 1) * dims[1]), [dims[1]]);
+        }
+      stack = await this.run(0, feeds);
+    }
+    return stack;
+  }
+
+  /** Rows of the picture by the last graph. */
+  band({ data, dims: [, levels, height, width] }, above, below) {
+    const rows = below - above;
+    const features = new Float32Array(levels * rows * width);
+    for (let c = 0; c < levels; c++)
+      features.set(data.subarray((c * height + above) * width, (c * height + below) * width), c * rows * width);
+    return this.run(this.sessions.length - 1, { ...this.tensors, features: this.float(features, [1, levels, rows, width]) });
+  }
+
+  /** Rows of the picture by graphs without latents, one after the other. */
+  async chain(above, below) {
+    const { height, width, frames } = this.signal;
+    const along = (first, end) => this.float(Float32Array.from({ length: end - first }, (_, i) => first + i), [end - first]);
+    const feeds = {
+      frame: this.float([this.frame], [1]),
+      frames: this.float([frames], [1]),
+      rows: along(above, below),
+      columns: along(0, width),
+      size: this.float([height, width], [2]),
+      ...this.tensors,
+    };
+    for (let i = 0; i < this.sessions.length; i++) feeds.features = await this.run(i, feeds);
+    return feeds.features;
+  }
+
+  float(values, shape) {
+    return new this.ort.Tensor("float32", Float32Array.from(values), shape);
+  }
+
+  /** A graph's only output, given the tensors that it names. */
+  async run(graph, feeds) {
+    const session = this.sessions[graph];
+    const taken = Object.fromEntries(session.inputNames.map((name) => [name, feeds[name]]));
+    try {
+      return (await session.run(taken))[session.outputNames[0]];
+    } catch (error) {
+      throw new BitstreamError(`the decoder graph failed on this file's tensors: ${error.message}`);
+    }
+  }
+}
+
+function canvas({ height, width, channels, bitDepth }) {
+  const Kind = bitDepth === 8 ? Uint8ClampedArray : Uint16Array;
+  return { samples: new Kind(height * width * channels), data: new Uint8ClampedArray(4 * height * width).fill(255) };
+}
+
+/** Quantize rows `top` to `bottom`, the first of which is row `skip` of planes, half to even. */
+function put(planes, size, stride, skip, top, bottom, width, channels, bitDepth, { samples, data }) {
+  const peak = bitDepth === 8 ? 255 : 65535;
+  const deep = bitDepth === 16;
+  const grey = channels < 3;
+  for (let y = top; y < bottom; y++)
+    for (let x = 0, from = (y - top + skip) * stride, at = y * width; x < width; x++, from++, at++)
+      for (let c = 0; c < channels; c++) {
+        const value = Math.fround(planes[c * size + from] * peak);
+        const i = at * channels + c;
+        samples[i] = deep ? rounded(value, peak) : value; // a clamped array rounds half to even, and takes NaN for 0
+        const eight = deep ? Math.floor((samples[i] + 128) / 257) : value;
+        if (!grey) data[4 * at + c] = eight;
+        else if (c === 0) data[4 * at] = data[4 * at + 1] = data[4 * at + 2] = eight;
+        else data[4 * at + 3] = eight;
+      }
+}
+
+function rounded(value, peak) {
+  if (!(value > 0)) return 0;
+  const floor = Math.floor(Math.min(value, peak));
+  const rest = Math.min(value, peak) - floor;
+  return rest > 0.5 || (rest === 0.5 && floor % 2) ? floor + 1 : floor;
+}
