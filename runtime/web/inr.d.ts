@@ -44,7 +44,7 @@ export interface Clip {
   frames: number;
   /** Of a clip: frames a second, and when each is shown, in seconds, where that is not even. */
   facts: { rate: number; times: Float64Array | null } | null;
-  read(frame: number): Promise<Pick<Picture, "data" | "samples">>;
+  read(frame: number): Promise<Pick<Picture, "data"> & Partial<Pick<Picture, "samples">>>;
   close(): void;
 }
 

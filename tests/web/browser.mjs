@@ -187,12 +187,18 @@ async function video() {
   const paused = await still.evaluate(() => document.querySelector("inr-video").paused);
   const { nodes } = await (await page.context().newCDPSession(page)).send("Accessibility.getFullAXTree");
   const tree = nodes.filter(({ ignored }) => !ignored).map(({ role, name }) => `${role?.value} ${name?.value}`);
+  const plain = await open(element.replace(".inr", ".inr?plain")); // a host that knows no ranges
+  await plain.waitForFunction(() => document.querySelector("inr-video").frames > 0);
+  const half = await open(element.replace(".inr", "_half.inr")); // its second segment is damaged
+  await half.waitForFunction(() => document.querySelector("inr-video").frames > 0);
+  await half.evaluate(() => (document.querySelector("inr-video").currentTime = 1));
+  await settled(half);
   const broken = await open(`<inr-video src="/page.html" aria-label="what was lost" controls></inr-video>`);
   await settled(broken);
   const fallback = await broken.evaluate(() => document.querySelector("inr-video").shadowRoot.querySelector("p").textContent);
   const drawn = await page.evaluate(() => drawn);
   const lines = page.lines.filter((line) => !line.includes("willReadFrequently"));
-  return { frames, duration, first, shown, keys, drawn, seconds, paused, tree, fallback, lines, broken: broken.lines };
+  return { frames, duration, first, shown, keys, drawn, seconds, paused, tree, fallback, lines, half: half.lines, broken: broken.lines };
 }
 
 /** A static site: what its table says, its slider, its clip. */
@@ -205,6 +211,8 @@ async function gallery() {
   await page.waitForFunction((rows) => document.querySelectorAll("tbody tr").length >= rows, config.rows ?? 2);
   await page.waitForFunction(() => document.querySelector("inr-video")?.frames > 0 || !document.querySelector("inr-video"));
   await page.waitForTimeout(300); // the clip's first frame
+  await page.locator("select").first().selectOption({ index: 1 });
+  await page.waitForFunction(() => document.querySelector(".compare img").complete);
   await page.screenshot({ path: join(config.out, "gallery.png"), fullPage: true });
   const rows = await page.evaluate(() =>
     Array.from(document.querySelectorAll("tbody tr"), (row) => Array.from(row.cells, (cell) => cell.textContent)),

@@ -26,13 +26,13 @@ export async function serve(folders) {
     const path = prefix && join(folders[prefix], decodeURIComponent(pathname.slice(prefix.length)));
     if (!path || !existsSync(path) || !statSync(path).isFile()) return response.writeHead(404).end();
     const size = statSync(path).size;
-    const [, first, last] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? "") ?? [];
+    const [, first, last] = /^bytes=(\d+)-(\d*)$/.exec((!searchParams.has("plain") && request.headers.range) || "") ?? [];
     const [start, end] = first ? [Number(first), last ? Math.min(Number(last), size - 1) : size - 1] : [0, size - 1];
     response.writeHead(first ? 206 : 200, {
       "Content-Type": TYPES[extname(path)] ?? "application/octet-stream",
       "Content-Length": end - start + 1,
       "Content-Security-Policy": POLICY,
-      "Accept-Ranges": "bytes",
+      "Accept-Ranges": searchParams.has("plain") ? "none" : "bytes",
       "Cache-Control": "no-store",
       ...(first && { "Content-Range": `bytes ${start}-${end}/${size}` }),
     });

@@ -61,7 +61,9 @@ def clip(folder) -> Path:
     pixels = (255 * np.clip(frames, 0, 1)).astype(np.uint8)
     options = {"method": "hnerv", "iterations": 8, "threads": 1, "first_frames": SEGMENTS}
     path = folder / "clip.inr"
-    path.write_bytes(encode_clip(clip_from_array(pixels), folder / "segments", **options).data)
+    data = encode_clip(clip_from_array(pixels), folder / "segments", **options).data
+    path.write_bytes(data)
+    path.with_stem("clip_half").write_bytes(data[:-9] + bytes([data[-9] ^ 1]) + data[-8:])
     return path
 
 
@@ -177,5 +179,6 @@ def test_a_clip_plays_and_obeys_keys(seen):
 
 def test_a_broken_clip_says_so(seen):
     found = seen["video"]
+    assert sum("damaged segment 1 (frames 6 to 9): wanted checksum" in line for line in found["half"]) == 1, found["half"]
     assert found["fallback"] == "what was lost: it could not be shown."
     assert sum("inr-video" in line and "not an .inr file" in line for line in found["broken"]) == 1

@@ -115,7 +115,6 @@ def test_what_both_decoders_state():
     assert facts["likeliest"] == hashlib.sha256(LIKELIEST_FREQUENCY.tobytes()).hexdigest()
     assert facts["others"] == hashlib.sha256(OTHERS.cumulative.tobytes()).hexdigest()
     assert {*facts["manifests"]} == set(map(str, PYRAMID_NUMBERS))
-    assert facts["others_profiles"] == {str(k): name for k, name in STANDARD.items() if k not in PYRAMID_NUMBERS}
     for number, manifest in facts["manifests"].items():
         assert manifest == json.loads(standard(int(number)).manifest.to_json())
     most = orders.NEIGHBOURS_MAX

@@ -54,7 +54,7 @@ export function codeModel(coder, counts = []) {
   for (const [name, size] of Object.entries(model.fields)) record[name] = coder.integer(size);
   return {
     name: model.name,
-    code: (n) => model.code(coder, n, record),
+    code: (coder, n) => model.code(coder, n, record),
     values: (symbols, exponent) => model.values(symbols, exponent, record),
   };
 }

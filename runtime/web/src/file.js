@@ -3,7 +3,7 @@
 import { codeFacts } from "./clip.js";
 import { withKernel } from "./kernel.js";
 import { manifestOf } from "./profiles.js";
-import { readSegment } from "./segment.js";
+import { readFrame, readSegment } from "./segment.js";
 import { check, crc32, inflated, readHeader } from "./syntax.js";
 import { paint } from "./synthesis.js";
 
@@ -14,10 +14,13 @@ const INDEXED = 32; // of the flags, which follow the checksum
 const pyramid = (manifest) => ({
   manifest,
   prepare: (kernel, signal, segment) => paint(kernel, signal, manifest, segment),
-  paint: async (picture) => picture,
+  paint: (picture) => picture,
 });
 
-/** `manifest`, `prepare(kernel, signal, segment)`, and `paint(prepared, signal, frame)` -> {samples, data}, of a profile. */
+/**
+ * Of a profile: `manifest`, `prepare(kernel, signal, segment)`, and `paint(prepared, signal, frame, own, samples)` -> {samples,
+ * data}, where `own` are the tensors that travel with a frame, and without `samples` there may be none.
+ */
 async function engineOf({ profile }, options) {
   const manifest = manifestOf(profile);
   if (manifest) return pyramid(manifest);
@@ -27,7 +30,7 @@ async function engineOf({ profile }, options) {
 
 /**
  * Open what `source` (`source.js`) has. Options: `pixelsMax`; `partial`, whether the file may be cut, and what it lacks guessed;
- * `profiles` and `onnxruntime`, where those lie. Raises BitstreamError.
+ * `samples`, whether frames have them; `profiles` and `onnxruntime`, where those lie. Raises BitstreamError.
  */
 export async function open(source, options = {}) {
   const { header, position } = await headerOf(source, options);
@@ -79,7 +82,10 @@ class InrFile {
       this.#segments.set(k, this.#prepared(k, signal, first));
     }
     try {
-      return await this.#engine.paint(await this.#segments.get(k), signal, frame - first);
+      const { segment, prepared } = await this.#segments.get(k);
+      const { framewise } = this.#engine.manifest;
+      const own = framewise ? await withKernel((kernel) => readFrame(kernel, segment, frame - first)) : new Map();
+      return await this.#engine.paint(prepared, signal, frame - first, own, this.#options.samples ?? true);
     } catch (error) {
       this.#segments.delete(k);
       throw error;
@@ -95,7 +101,7 @@ class InrFile {
     return withKernel((kernel) => {
       const segment = readSegment(kernel, manifest, signal, payload, this.#options.partial && crc === null);
       if (this.#options.symbols) this.symbols = symbolsOf(kernel, segment);
-      return this.#engine.prepare(kernel, signal, segment);
+      return { segment, prepared: this.#engine.prepare(kernel, signal, segment) };
     });
   }
 }

@@ -4,47 +4,40 @@ import { BitstreamError } from "./wire.js";
 
 const BAND_PIXELS = 2 ** 15; // rows that a graph makes at a time hold about so many
 const LEARNED = { kernel: "upsampling.kernels", filter: "upsampling.filters" };
-const KNOWN = ["name", "sizes", "tensors", "levels", "hyper", "halo", "order", "counts", "method", "macs"];
+const KNOWN = ["name", "sizes", "tensors", "levels", "hyper", "halo", "order", "counts", "method", "macs", "framewise", "squares"];
 const METADATA = 14; // the field of an ONNX model
-
-/** Numbers on the wire, as in `profile.py`. */
-export const STANDARD = {
-  ...{ 7: "siren", 8: "coin5", 9: "coin10", 10: "coin13", 11: "cool_chic", 12: "c3", 13: "eqlinr" },
-  ...{ 14: "fourier", 15: "strumpler", 16: "strumpler_meta32", 17: "strumpler_meta64", 18: "l0onie", 19: "rqat_inr" },
-  ...{ 20: "nif", 21: "hash_grid", 22: "coinpp", 23: "pham", 24: "sinco", 25: "sanjeet" },
-  ...{ 32: "nerv_small", 33: "nerv_large", 34: "hnerv_small", 35: "hnerv_large", 36: "e_nerv_small", 37: "e_nerv_large" },
-  ...{ 38: "ps_nerv_small", 39: "ps_nerv_large", 40: "boosting_nerv_small", 41: "boosting_nerv_large" },
-  ...{ 42: "diff_nerv_small", 43: "diff_nerv_large", 50: "ffnerv_small", 51: "ffnerv_large", 52: "hinerv_small" },
-  ...{ 53: "hinerv_large", 54: "gomes_small", 55: "gomes_large", 56: "nvrc_small", 57: "nvrc_large", 64: "vq_nerv_small" },
-  ...{ 65: "vq_nerv_large", 66: "t_nerv_small", 67: "t_nerv_large", 68: "nrff", 70: "d_nerv_small", 71: "d_nerv_large" },
-  ...{ 72: "nirvana_small", 73: "nirvana_large" },
-};
 
 const engines = new Map(); // by number, promises
 
-/** See `engineOf` in `file.js`. The folders `profiles` and `onnxruntime` lie beside this file unless the options say where. */
+/** See `engineOf`. The folders `profiles` and `onnxruntime` lie beside this file unless the options say where. */
 export function engine(profile, { profiles = "profiles/", onnxruntime = "onnxruntime/" } = {}) {
-  if (!(profile in STANDARD))
-    throw new BitstreamError(`wanted a standard profile, got ${profile}: a newer inrcodec may read this file`);
   if (!engines.has(profile)) {
-    const made = load(STANDARD[profile], new URL(profiles, import.meta.url), new URL(onnxruntime, import.meta.url));
+    const made = load(profile, new URL(profiles, import.meta.url), new URL(onnxruntime, import.meta.url));
     made.catch(() => engines.delete(profile));
     engines.set(profile, made);
   }
   return engines.get(profile);
 }
 
-async function load(name, profiles, folder) {
-  const ort = await runtime(folder);
-  const names = new TextDecoder().decode(await fetched(new URL(`${name}.txt`, profiles))).trim().split(/\s+/);
+const text = (data) => new TextDecoder().decode(data);
+
+async function load(profile, profiles, folder) {
+  const standard = JSON.parse(text(await fetched(new URL("standard.json", profiles))));
+  if (!(profile in standard))
+    throw new BitstreamError(`wanted a standard profile, got ${profile}: a newer inrcodec may read this file`);
+  const names = text(await fetched(new URL(`${standard[profile]}.txt`, profiles))).trim().split(/\s+/);
   const graphs = await Promise.all(names.map((graph) => fetched(new URL(graph, profiles))));
   const manifest = manifestIn(graphs[0]);
+  const ort = await runtime(folder);
   const options = { executionProviders: ["wasm"], graphOptimizationLevel: "extended" };
   const sessions = await Promise.all(graphs.map((graph) => ort.InferenceSession.create(graph, options)));
   return {
     manifest,
     prepare: (kernel, signal, segment) => prepared(ort, kernel, segment),
-    paint: (ready, signal, frame) => new Synthesis(ort, sessions, manifest, signal, ready, frame).picture(),
+    paint: (ready, signal, frame, own, samples) => {
+      const tensors = { ...ready.tensors, ...feeds(ort, own) };
+      return new Synthesis(ort, sessions, manifest, signal, { ...ready, tensors }, frame).picture(samples);
+    },
   };
 }
 
@@ -68,7 +61,6 @@ async function fetched(url) {
 
 /** The manifest among a graph's metadata. */
 function manifestIn(graph) {
-  const text = (data) => new TextDecoder().decode(data);
   for (const [number, value] of fields(graph)) {
     if (number !== METADATA) continue;
     const entry = new Map(fields(value));
@@ -102,15 +94,20 @@ function* fields(message) {
   }
 }
 
-/** Tensors by name, and grids from fine to coarse, out of the kernel's memory. */
+/** Tensors by name, and grids in coding order, out of the kernel's memory. */
 function prepared(ort, kernel, { tensors, grids }) {
-  const float = (data, shape) => new ort.Tensor("float32", data, shape);
   return {
-    tensors: Object.fromEntries([...tensors].map(([name, tensor]) => [name, float(tensor.values(), tensor.shape)])),
-    grids: grids.map(({ address, height, width }) =>
-      float(Float32Array.from(kernel.int32(address, height * width)), [1, 1, height, width]),
-    ),
+    tensors: feeds(ort, tensors),
+    grids: grids.map(({ address, height, width }) => {
+      const symbols = Float32Array.from(kernel.int32(address, height * width));
+      return new ort.Tensor("float32", symbols, [1, 1, height, width]);
+    }),
   };
+}
+
+function feeds(ort, tensors) {
+  const ready = [...tensors].map(([name, tensor]) => [name, new ort.Tensor("float32", tensor.values(), tensor.shape)]);
+  return Object.fromEntries(ready);
 }
 
 /** One frame by a profile's graphs, as `synthesis.py` makes it. */
@@ -121,9 +118,10 @@ class Synthesis {
   }
 
   /** {samples, data} */
-  async picture() {
+  async picture(samples) {
     const { height, width, channels, bitDepth } = this.signal;
-    const out = canvas(this.signal);
+    if (this.manifest.squares) return coloured(await this.chain(0, height), this.signal, samples);
+    const out = canvas(this.signal, samples);
     const stack = this.grids.length ? await this.stack() : null;
     const { halo } = this.manifest;
     const rows = halo < 0 ? height : Math.max(4 * halo, 1, Math.floor(BAND_PIXELS / width));
@@ -195,9 +193,30 @@ class Synthesis {
   }
 }
 
-function canvas({ height, width, channels, bitDepth }) {
+function canvas({ height, width, channels, bitDepth }, samples) {
   const Kind = bitDepth === 8 ? Uint8ClampedArray : Uint16Array;
-  return { samples: new Kind(height * width * channels), data: new Uint8ClampedArray(4 * height * width).fill(255) };
+  const data = new Uint8ClampedArray(4 * height * width).fill(255);
+  return { data, ...(samples && { samples: new Kind(height * width * channels) }) };
+}
+
+/** Bytes of 4:2:0, (1, 6, rows, columns): four of luma and two of chroma for each square of pixels, as `squares.py` has it. */
+function coloured({ data: planes, dims: [count, six, rows, columns] }, signal, samples) {
+  const { height, width } = signal;
+  if (count !== 1 || six !== 6 || !(planes instanceof Uint8Array) || !(2 * rows >= height && 2 * columns >= width))
+    throw new BitstreamError(`wanted bytes of 4:2:0 for ${width}x${height} from a decoder graph, got ${count},${six},${rows},${columns}`);
+  const out = canvas(signal, samples);
+  const size = rows * columns;
+  for (let y = 0, to = 0; y < height; y++)
+    for (let x = 0; x < width; x++, to += 4) {
+      const at = (y >> 1) * columns + (x >> 1);
+      const luma = planes[(2 * (y & 1) + (x & 1)) * size + at];
+      const [u, v] = [planes[4 * size + at] - 128, planes[5 * size + at] - 128];
+      out.data[to] = luma + ((90 * v + 32) >> 6);
+      out.data[to + 1] = luma + ((-22 * u - 46 * v + 32) >> 6);
+      out.data[to + 2] = luma + ((113 * u + 32) >> 6);
+    }
+  if (samples) out.samples = out.data.filter((_, i) => i % 4 < 3);
+  return out;
 }
 
 /** Quantize rows `top` to `bottom`, the first of which is row `skip` of planes, half to even. */
@@ -209,9 +228,9 @@ function put(planes, size, stride, skip, top, bottom, width, channels, bitDepth,
     for (let x = 0, from = (y - top + skip) * stride, at = y * width; x < width; x++, from++, at++)
       for (let c = 0; c < channels; c++) {
         const value = Math.fround(planes[c * size + from] * peak);
-        const i = at * channels + c;
-        samples[i] = deep ? rounded(value, peak) : value; // a clamped array rounds half to even, and takes NaN for 0
-        const eight = deep ? Math.floor((samples[i] + 128) / 257) : value;
+        const whole = deep ? rounded(value, peak) : value; // a clamped array rounds half to even, and takes NaN for 0
+        if (samples) samples[at * channels + c] = whole;
+        const eight = deep ? Math.floor((whole + 128) / 257) : value;
         if (!grey) data[4 * at + c] = eight;
         else if (c === 0) data[4 * at] = data[4 * at + 1] = data[4 * at + 2] = eight;
         else data[4 * at + 3] = eight;

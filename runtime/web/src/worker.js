@@ -12,7 +12,7 @@ let last = 0;
 const CALLS = {
   decode,
   async open(url, options) {
-    const file = await open(new Remote(url), options);
+    const file = await open(new Remote(url), { samples: false, ...options });
     files.set(++last, file);
     const { signal, frames, facts } = file;
     return { id: last, signal, frames, facts };
@@ -26,7 +26,8 @@ if (typeof WorkerGlobalScope !== "undefined" && self instanceof WorkerGlobalScop
   self.onmessage = async ({ data: { number, name, given } }) => {
     try {
       const result = await CALLS[name](...given);
-      self.postMessage({ number, result }, result?.data ? [result.data.buffer, result.samples.buffer] : []);
+      const moved = [result?.data, result?.samples].filter(Boolean).map(({ buffer }) => buffer);
+      self.postMessage({ number, result }, moved);
     } catch (error) {
       self.postMessage({ number, error: { message: error.message, damaged: error.name === "BitstreamError" } });
     }
