@@ -11,6 +11,7 @@ from typing import Any
 
 from .decoder import SCALES, InrFile, Region
 from .decoder import open as open_inr
+from .gallery import gallery_command, serve_command
 from .inspect import macs_per_pixel, section_bytes
 from .pixels import write_image
 from .play import play_command
@@ -51,6 +52,14 @@ def add_commands(commands: Any) -> None:
     bench.add_argument("input", metavar="IN.inr")
     bench.add_argument("--runs", type=whole(RUNS_MAX), default=5, metavar="N", help="the median of N is printed (default 5)")
     add_json(bench)
+    serve = add(commands, "serve", serve_command, "show a folder's files in a browser, from this machine")
+    serve.add_argument("--port", type=whole(65535), default=8000, metavar="N", help="0 takes a free one (default 8000)")
+    gallery = add(commands, "gallery", gallery_command, "write the same page for any web host")
+    gallery.add_argument("-o", "--output", default="site", metavar="DIR", help="where it goes (default site)")
+    for parser in (serve, gallery):
+        parser.add_argument("folder", metavar="DIR", help="of .inr files; pictures of the same name are compared with them")
+        help = "dist/ of the npm package onnxruntime-web: for methods other than pyramid"
+        parser.add_argument("--onnxruntime", metavar="FOLDER", help=help)
 
 
 def add(commands: Any, name: str, run: Command, summary: str) -> argparse.ArgumentParser:
