@@ -195,11 +195,8 @@ def difference_group(tensors: Tensors, names: list[str], base: Group | None) -> 
     """The group as differences to `base`; None where there is none of these shapes."""
     if base is None or base.shapes != {name: tuple(tensors[name].shape) for name in names}:
         return None
-    if isinstance(base.model, Half):
-        symbols = half_group(tensors, names).symbols
-    else:
-        step = float(base.model.values(np.ones(1, np.int64), base.exponent)[0])
-        symbols = symbols_of(tensors, names, step)
+    half = isinstance(base.model, Half)
+    symbols = half_group(tensors, names).symbols if half else symbols_of(tensors, names, base.step)
     group = Group(base.exponent, base.model, {name: np.clip(each, *base.model.range) for name, each in symbols.items()})
     return replace(group, differences=cheapest_model(group.flat - base.flat))
 

@@ -42,6 +42,11 @@ class Group:
         return np.concatenate([symbols.ravel() for symbols in self.symbols.values()]).astype(np.int64)
 
     @property
+    def step(self) -> float:
+        """What a symbol of 1 stands for."""
+        return float(self.model.values(np.ones(1, np.int64), self.exponent)[0])
+
+    @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         return {name: symbols.shape for name, symbols in self.symbols.items()}
 

@@ -81,7 +81,7 @@ def test_an_interruption_keeps_segments_and_resuming_goes_on(whole, tmp_path):
     assert rest.data == whole.data and not folder.exists()
 
 
-@pytest.mark.parametrize("method", ["hnerv", "gomes"])
+@pytest.mark.parametrize("method", ["hnerv", "gomes", "nirvana"])
 def test_what_hardly_changes_is_written_as_differences(tmp_path, method):
     """In segments of equal frames; resumed or not, the same."""
     frames = np.concatenate([FRAMES[:2]] * 3)

@@ -61,6 +61,7 @@ class InrFile {
   #source;
   #engine;
   #options;
+  #base = null; // a promise of the first segment's groups, or of the error that it gave
   #segments = new Map(); // by number, the latest one alone: promises of what the engine prepared
 
   constructor(source, parsed, engine, options) {
@@ -92,14 +93,34 @@ class InrFile {
     }
   }
 
-  async #prepared(k, signal, first) {
+  async #payload(k, first) {
     const start = this.index.slice(0, k).reduce((sum, { size }) => sum + size, this.position);
     const { size, crc, frames } = this.index[k];
     const payload = await this.#source.read(start, start + size);
     if (crc !== null) check(crc, crc32(payload), `damaged segment ${k} (frames ${first} to ${first + frames - 1})`);
+    return payload;
+  }
+
+  /** Of the first segment, to which others may be differences; those that are not do without. */
+  async #groups() {
+    try {
+      const payload = await this.#payload(0, 0);
+      const signal = { ...this.signal, frames: this.index[0].frames };
+      return await withKernel((kernel) => readSegment(kernel, this.#engine.manifest, signal, payload).groups);
+    } catch (error) {
+      this.#base = null;
+      return error;
+    }
+  }
+
+  async #prepared(k, signal, first) {
+    const { crc } = this.index[k];
+    const payload = await this.#payload(k, first);
+    const base = k > 0 ? await (this.#base ??= this.#groups()) : null;
     const { manifest } = this.#engine;
     return withKernel((kernel) => {
-      const segment = readSegment(kernel, manifest, signal, payload, this.#options.partial && crc === null);
+      const segment = readSegment(kernel, manifest, signal, payload, this.#options.partial && crc === null, base);
+      if (k === 0) this.#base = Promise.resolve(segment.groups);
       if (this.#options.symbols) this.symbols = symbolsOf(kernel, segment);
       return { segment, prepared: this.#engine.prepare(kernel, signal, segment) };
     });

@@ -10,9 +10,10 @@ const STREAM_MAX = 2 ** 28; // bytes of one of its streams, where there are seve
 
 /**
  * The sizes, the tensors by name {shape, symbols, exponent, values()} and the grids in coding order of a payload. Of a `partial`
- * one the rest is guessed. Of a framewise profile what travels frame by frame is still in `streams`: `readFrame` has it.
+ * one the rest is guessed. Segments after a clip's first have its `groups` as `base`, or the error that it gave. Of a framewise
+ * profile what travels frame by frame is still in `streams`: `readFrame` has it.
  */
-export function readSegment(kernel, manifest, signal, payload, partial = false) {
+export function readSegment(kernel, manifest, signal, payload, partial = false, base = null) {
   if (manifest.levels && signal.frames > 1)
     throw new BitstreamError(`wanted one frame with ${manifest.name}, got ${signal.frames}`);
   const [shared, ...streams] = manifest.framewise ? codeStreams(payload, 1 + signal.frames) : [payload];
@@ -24,6 +25,10 @@ export function readSegment(kernel, manifest, signal, payload, partial = false) 
   if (parameters > WEIGHTS_MAX)
     throw new BitstreamError(`wanted at most ${WEIGHTS_MAX} network parameters, got ${parameters}`);
   for (const group of groups) {
+    if (base && !group.alone && kernel.integer(2)) {
+      codeDifferences(kernel, group, base);
+      continue;
+    }
     group.exponent = kernel.integer(EXPONENTS);
     group.model = codeModel(kernel, manifest.counts?.[group.name]);
     if (!group.alone) codeSymbols(kernel, group);
@@ -32,7 +37,7 @@ export function readSegment(kernel, manifest, signal, payload, partial = false) 
   if (partial) kernel.guess();
   const shapes = gridShapes(signal, manifest.levels);
   const grids = manifest.levels ? codeGrids(kernel, contextModel(manifest.order, tensors), shapes, manifest.hyper) : [];
-  return { sizes, tensors, grids, streams, alone: groups.filter(({ alone }) => alone) };
+  return { sizes, tensors, grids, streams, groups, alone: groups.filter(({ alone }) => alone) };
 }
 
 /** The tensors of a frame that travel alone. */
@@ -80,8 +85,33 @@ function gridShapes({ height, width }, levels) {
 
 /** The symbols of all of a group's tensors in a row. */
 function codeSymbols(kernel, group) {
+  share(group, group.model.code(kernel, countOf(group)));
+}
+
+/** By how much they differ from those of the first segment's group, whose step and model they have. */
+function codeDifferences(kernel, group, base) {
+  if (base instanceof Error) throw new BitstreamError(`written as differences to segment 0: ${base.message}`);
+  const first = base.find(({ name }) => name === group.name);
+  const [wanted, came] = [first, group].map(({ members }) => JSON.stringify(members.map(({ name, shape }) => [name, shape])));
+  if (wanted !== came)
+    throw new BitstreamError(`wanted differences of tensors ${wanted} as the first segment has them, got ${came}`);
+  const differences = codeModel(kernel).code(kernel, countOf(group));
+  const all = first.all.map((symbol, i) => symbol + differences[i]);
+  const [least, most] = first.model.range;
+  if (all.some((symbol) => !(symbol >= least && symbol <= most)))
+    throw new BitstreamError(`wanted differences to symbols from ${least} to ${most}, got others`);
+  Object.assign(group, { exponent: first.exponent, model: first.model });
+  share(group, all);
+}
+
+function countOf({ members }) {
+  return members.reduce((sum, { count }) => sum + count, 0);
+}
+
+/** What all tensors have in a row, to each. */
+function share(group, all) {
   const { members, exponent, model } = group;
-  const all = model.code(kernel, members.reduce((sum, { count }) => sum + count, 0));
+  group.all = all;
   let at = 0;
   group.tensors = members.map(({ name, shape, count }) => {
     const symbols = all.subarray(at, (at += count));
