@@ -1,6 +1,7 @@
 """A segment: everything that one INR's payload carries, coded by one walk for both directions."""
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -12,10 +13,11 @@ from .orders import ORDERS
 from .partial import PartialDecoder
 from .profile import Manifest
 from .syntax import Signal
-from .wire import BitstreamError
+from .wire import BitstreamError, Reader, Wire, Writer
 
 EXPONENTS = 32  # a step is 2**-exponent
 WEIGHTS_MAX = 2**24  # values over all tensors of a segment
+STREAM_MAX = 2**28  # bytes of one of its streams, where there are several
 
 
 @dataclass(frozen=True)
@@ -33,11 +35,15 @@ class Group:
 
 @dataclass(frozen=True)
 class Segment:
-    """`sizes` chosen for this picture, `groups` of network tensors, `grids` of latents in coding order."""
+    """`sizes` chosen for this picture, `groups` of network tensors, `grids` of latents in coding order.
+
+    Of a framewise profile what was read lacks the symbols that travel frame by frame: `streams` are the frames' own.
+    """
 
     sizes: dict[str, int]
     groups: dict[str, Group]
     grids: list[np.ndarray] = field(default_factory=list)
+    streams: tuple[bytes, ...] = ()
 
 
 def grid_shapes(signal: Signal, levels: int) -> list[tuple[int, int]]:
@@ -54,12 +60,17 @@ def code_segment(
     sizes = {name: coder.integer(most, given.sizes[name] - 1 if given else None) + 1 for name, most in manifest.sizes}
     shapes = {
         group: {name: manifest.shape(dimensions, {**signal.sizes, **sizes}) for name, dimensions in tensors}
-        for group, tensors in manifest.groups.items()
+        for group, tensors in (manifest.groups | manifest.alone).items()
     }
     if (n := sum(int(np.prod(shape)) for tensors in shapes.values() for shape in tensors.values())) > WEIGHTS_MAX:
         raise BitstreamError(f"wanted at most {WEIGHTS_MAX} network parameters, got {n}")
     groups = {
-        group: code_group(coder, tensors, given.groups[group] if given else None, manifest.counts.get(group, ()))
+        group: code_group(
+            coder,
+            {} if group in manifest.alone else tensors,
+            given.groups[group] if given else None,
+            manifest.counts.get(group, ()),
+        )
         for group, tensors in shapes.items()
     }
     if isinstance(coder, PartialDecoder):
@@ -79,11 +90,29 @@ def code_group(
     """A step exponent, an entropy model's record, and the symbols of all tensors in a row."""
     exponent = coder.integer(EXPONENTS, given.exponent if given else None)
     model = code_model(coder, given.model if given else None, histograms)
+    return Group(exponent, model, code_symbols(coder, model, shapes, given.symbols if given else None))
+
+
+def code_symbols(
+    coder: Coder, model: EntropyModel, shapes: dict[str, tuple[int, ...]], given: dict[str, np.ndarray] | None = None
+) -> dict[str, np.ndarray]:
+    if not shapes:
+        return {}
     counts = [int(np.prod(shape)) for shape in shapes.values()]
-    flat = None if given is None else np.concatenate([given.symbols[name].ravel() for name in shapes])
+    flat = None if given is None else np.concatenate([given[name].ravel() for name in shapes])
     flat = model.code(coder, sum(counts), flat)
     parts = np.split(flat, np.cumsum(counts)[:-1])
-    return Group(exponent, model, {name: part.reshape(shape) for (name, shape), part in zip(shapes.items(), parts)})
+    return {name: part.reshape(shape) for (name, shape), part in zip(shapes.items(), parts)}
+
+
+def code_frame(coder: Coder, manifest: Manifest, segment: Segment, given: int | None = None) -> Segment:
+    """What travels frame by frame: write the `given` frame's, or read the frame that the coder has."""
+    groups = dict(segment.groups)
+    for name, members in manifest.alone.items():
+        shapes = {tensor: manifest.shape(dimensions, segment.sizes) for tensor, dimensions in members}
+        symbols = None if given is None else {t: groups[name].symbols[t][given : given + 1] for t in shapes}
+        groups[name] = replace(groups[name], symbols=code_symbols(coder, groups[name].model, shapes, symbols))
+    return replace(segment, groups=groups)
 
 
 def context_model(order: str, groups: dict[str, Group], bound: bool = True) -> ContextModel:
@@ -128,13 +157,47 @@ def write_segment(manifest: Manifest, signal: Signal, segment: Segment) -> bytes
 
     coder = Encoder()
     code_segment(coder, manifest, signal, segment)
-    return coder.finish()
+    if not manifest.framewise:
+        return coder.finish()
+    streams = [coder.finish()]
+    for frame in range(signal.frames):
+        coder = Encoder()
+        code_frame(coder, manifest, segment, frame)
+        streams.append(coder.finish())
+    wire = Writer()
+    code_streams(wire, len(streams), streams)
+    return bytes(wire.data)
+
+
+def code_streams(wire: Wire, count: int, given: list[bytes] | None = None) -> list[bytes]:
+    """That of all frames, then each frame's."""
+    return [wire.blob(given[k] if given else b"", STREAM_MAX) for k in range(count)]
+
+
+def read_frame(manifest: Manifest, segment: Segment, frame: int) -> Segment:
+    """The segment as a graph takes it, with this frame's symbols where they travel alone. Raises BitstreamError."""
+    if not manifest.framewise:
+        return segment
+    return _read(manifest, lambda: code_frame(decoder(segment.streams[frame]), manifest, segment))
 
 
 def read_segment(manifest: Manifest, signal: Signal, payload: bytes, partial: bool = False) -> Segment:
     """Of a `partial` payload the rest is guessed. Raises BitstreamError where the payload is no segment of this profile."""
+    if not manifest.framewise:
+        return _read(
+            manifest, lambda: code_segment(PartialDecoder(payload) if partial else decoder(payload), manifest, signal)
+        )
+    wire = Reader(payload)
+    shared, *streams = code_streams(wire, 1 + signal.frames)
+    if wire.position != len(payload):
+        raise BitstreamError(f"wanted {wire.position} bytes of streams, got {len(payload)}")
+    segment = _read(manifest, lambda: code_segment(decoder(shared), manifest, signal))
+    return replace(segment, streams=tuple(streams))
+
+
+def _read(manifest: Manifest, code: Callable[[], Segment]) -> Segment:
     try:
-        return code_segment(PartialDecoder(payload) if partial else decoder(payload), manifest, signal)
+        return code()
     except (BitstreamError, MemoryError):
         raise
     except Exception as error:  # the coder's, or of a manifest that the file itself brings
