@@ -11,6 +11,7 @@ container, and pixels of 8-bit 4:2:0 by BT.601, made RGB by the exact formulae.
 
 import argparse
 import math
+import os
 import tempfile
 from collections.abc import Iterable
 from fractions import Fraction
@@ -109,7 +110,10 @@ def packets_of(pixels: np.ndarray, codec: str, settings: dict[str, str]) -> list
         picture = av.VideoFrame.from_ndarray(samples.reshape(-1, SIZE[0]), format="yuv420p")
         picture.pts = k
         packets += context.encode(picture)
-    return packets + context.encode(None)
+    packets += context.encode(None)
+    del context  # SVT-AV1 makes its caller a real-time thread
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    return packets
 
 
 def frames_of(packets: list[av.Packet], codec: str) -> np.ndarray:
