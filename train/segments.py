@@ -70,7 +70,7 @@ def encode_clip(
     for k, (first, last) in enumerate(pairwise([*firsts, facts.frames])):
         path, pixels = folder / f"{k:06}.inr", clip.read(first, last)
         if not path.exists():
-            start = network_tensors(InrFile(done[-1]).segment()) if done else {}
+            start = warm_start(InrFile(done[-1])) if done else {}
 
             def seen(progress: Progress, k: int = k) -> None:
                 whole = (k + progress.done) / len(firsts)
@@ -122,6 +122,11 @@ def prepare(folder: Path, key: str, resume: bool) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     marker.write_text(key)
+
+
+def warm_start(before: InrFile) -> dict[str, np.ndarray]:
+    """The networks of the segment before; none where a start makes frames' numbers for networks of its own."""
+    return {} if before.profile.manifest.framewise else network_tensors(before.segment())
 
 
 def as_tensors(arrays: dict[str, np.ndarray]) -> Tensors:
