@@ -54,6 +54,7 @@ typedef struct {
     const uint8_t *data;
     size_t size, at, beyond; /* `beyond`: words read past the end */
     uint64_t lower, range, point;
+    int guess; /* of latents that the data lack */
 } Coder;
 
 /* Weights in row-major order, one row per output: `head` is (width + 2, inputs), its last rows the linear path. */
@@ -62,7 +63,7 @@ typedef struct {
     int32_t inputs, width;
 } Network;
 
-API void inrc_kernel_3(void) {} /* the version of these functions; `native.py` has the same */
+API void inrc_kernel_4(void) {} /* the version of these functions; `native.py` has the same */
 
 API size_t inrc_coder_size(void) { return sizeof(Coder); }
 
@@ -77,10 +78,15 @@ static uint32_t next_word(Coder *coder) {
 API size_t inrc_beyond(const Coder *coder) { return coder->beyond; }
 
 API void inrc_begin(Coder *coder, const uint8_t *data, size_t size) {
-    *coder = (Coder){data, size, 0, 0, 0, UINT64_MAX, 0};
+    *coder = (Coder){data, size, 0, 0, 0, UINT64_MAX, 0, 0};
     coder->point = (uint64_t)next_word(coder) << 32;
     coder->point |= next_word(coder);
 }
+
+/* From here on latents may be lacking: as `partial.py` has it, each is then the likeliest. */
+API void inrc_guess(Coder *coder) { coder->guess = 1; }
+
+static inline int lacking(const Coder *coder) { return coder->guess && coder->beyond; }
 
 /* Take the symbol whose frequencies are left ... left + width - 1 in units of `scale`. */
 static void take(Coder *coder, uint64_t scale, uint32_t left, uint32_t width) {
@@ -119,6 +125,7 @@ static inline int tabled(Coder *coder, const uint32_t *cumulative) {
 /* One of `size` equally likely values, or -1 where the data are no stream. */
 static int32_t uniform(Coder *coder, uint32_t size) {
     if (size < 2) return 0;
+    if (lacking(coder)) return (int32_t)(size / 2);
     uint64_t scale = coder->range >> PRECISION, quantile = (coder->point - coder->lower) / scale;
     if (quantile >> PRECISION) return -1;
     uint32_t each = (1u << PRECISION) / size, value = (uint32_t)quantile / each;
@@ -224,22 +231,31 @@ static inline int octaves_beyond(int32_t scale) { /* by which a scale is shifted
     return scale < SCALES ? 0 : (scale - SCALES + SCALES_PER_OCTAVE) / SCALES_PER_OCTAVE;
 }
 
+/* n symbols as likely as any, in place of their centres. */
+static int guess_laplace(const int32_t *scales, int n, int32_t *centres) {
+    for (int i = 0; i < n; i++) centres[i] = (centres[i] >> 4) + (!octaves_beyond(scales[i]) && (centres[i] & 15) > 8);
+    return 0;
+}
+
 /* n Laplace symbols, in place of their centres: first which are their row's likeliest, then the others. */
 static int code_laplace(Coder *coder, const uint32_t *likeliest, const uint32_t *table, const int32_t *scales, int n,
                         int32_t *centres, int32_t *residuals) {
     int wide = 0, missed = 0, escaped = 0;
+    if (lacking(coder)) return guess_laplace(scales, n, centres);
     for (int i = 0; i < n; i++) {
         int shift = octaves_beyond(scales[i]), fraction = shift ? 0 : centres[i] & 15;
         int another = flag(coder, likeliest[(scales[i] - SCALES_PER_OCTAVE * shift) * 16 + fraction]);
-        if (another < 0) return -1;
+        if (another < 0) return lacking(coder) ? guess_laplace(scales, n, centres) : -1;
         residuals[i] = another ? MISSED : fraction > 8;
         wide |= shift;
         missed |= another;
     }
+    if (lacking(coder)) return guess_laplace(scales, n, centres);
     for (int i = 0; missed && i < n; i++)
         if (residuals[i] == MISSED) {
             int shift = octaves_beyond(scales[i]), fraction = shift ? 0 : centres[i] & 15;
-            int column = tabled(coder, table + ((scales[i] - SCALES_PER_OCTAVE * shift) * 16 + fraction) * (COLUMNS + 1));
+            int row = (scales[i] - SCALES_PER_OCTAVE * shift) * 16 + fraction;
+            int column = lacking(coder) ? REACH : tabled(coder, table + row * (COLUMNS + 1));
             if (column < 0) return -1;
             residuals[i] = column - REACH;
             escaped |= residuals[i] > REACH;

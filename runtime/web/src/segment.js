@@ -1,0 +1,90 @@
+/** A segment: everything that one neural representation's payload carries. `segment.py`. */
+
+import { codeGrids, contextModel } from "./context.js";
+import { codeModel } from "./entropy.js";
+import { BitstreamError, Reader } from "./wire.js";
+
+const EXPONENTS = 32; // a step is 2**-exponent
+const WEIGHTS_MAX = 2 ** 24; // values over all tensors of a segment
+const STREAM_MAX = 2 ** 28; // bytes of one of its streams, where there are several
+
+/**
+ * The sizes, the tensors by name {shape, symbols, exponent, values()} and the grids in coding order of a payload. Of a `partial`
+ * one the rest is guessed. Of a framewise profile what travels frame by frame is still in `streams`: `readFrame` has it.
+ */
+export function readSegment(kernel, manifest, signal, payload, partial = false) {
+  if (manifest.levels && signal.frames > 1)
+    throw new BitstreamError(`wanted one frame with ${manifest.name}, got ${signal.frames}`);
+  const [shared, ...streams] = manifest.framewise ? codeStreams(payload, 1 + signal.frames) : [payload];
+  kernel.begin(shared);
+  const sizes = { channels: signal.channels, frames: signal.frames };
+  for (const [name, most] of manifest.sizes) sizes[name] = kernel.integer(most) + 1;
+  const groups = groupsOf(manifest, sizes);
+  const parameters = groups.flatMap(({ members }) => members).reduce((sum, { count }) => sum + count, 0);
+  if (parameters > WEIGHTS_MAX)
+    throw new BitstreamError(`wanted at most ${WEIGHTS_MAX} network parameters, got ${parameters}`);
+  for (const group of groups) {
+    group.exponent = kernel.integer(EXPONENTS);
+    group.model = codeModel(kernel, manifest.counts?.[group.name]);
+    if (!group.alone) codeSymbols(kernel, group);
+  }
+  const tensors = new Map(groups.filter(({ alone }) => !alone).flatMap(({ tensors }) => tensors));
+  if (partial) kernel.guess();
+  const shapes = gridShapes(signal, manifest.levels);
+  const grids = manifest.levels ? codeGrids(kernel, contextModel(manifest.order, tensors), shapes, manifest.hyper) : [];
+  return { sizes, tensors, grids, streams, alone: groups.filter(({ alone }) => alone) };
+}
+
+/** The tensors of a frame that travel alone. */
+export function readFrame(kernel, { alone, streams }, frame) {
+  kernel.begin(streams[frame]);
+  return new Map(alone.flatMap((group) => (codeSymbols(kernel, group), group.tensors)));
+}
+
+/** That of all frames, then each frame's. */
+function codeStreams(payload, count) {
+  const wire = new Reader(payload);
+  const streams = Array.from({ length: count }, () => wire.blob(STREAM_MAX));
+  if (wire.position !== payload.length)
+    throw new BitstreamError(`wanted ${wire.position} bytes of streams, got ${payload.length}`);
+  return streams;
+}
+
+/** Tensors that share a step and a model, in the order of the stream; `alone` are those of one row that travel frame by frame. */
+function groupsOf(manifest, sizes) {
+  const groups = new Map();
+  for (const [name, dimensions, group] of manifest.tensors) {
+    if (!groups.has(group)) groups.set(group, { name: group, members: [], alone: Boolean(manifest.framewise) });
+    const found = groups.get(group);
+    found.members.push({ name, dimensions });
+    found.alone &&= dimensions[0] === "frames";
+  }
+  for (const group of groups.values())
+    for (const member of group.members) {
+      member.shape = member.dimensions.map((size, i) => (group.alone && i === 0 ? 1 : dimension(size, sizes)));
+      member.count = member.shape.reduce((a, b) => a * b, 1);
+    }
+  return [...groups.values()];
+}
+
+/** A number, or a sum of names of sizes. */
+function dimension(size, sizes) {
+  if (typeof size === "number") return size;
+  return size.split("+").reduce((sum, name) => sum + sizes[name], 0);
+}
+
+/** Of each latent level, finest first: the sizes halve, rounded up. */
+function gridShapes({ height, width }, levels) {
+  return Array.from({ length: levels }, (_, k) => ({ height: ((height - 1) >> k) + 1, width: ((width - 1) >> k) + 1 }));
+}
+
+/** The symbols of all of a group's tensors in a row. */
+function codeSymbols(kernel, group) {
+  const { members, exponent, model } = group;
+  const all = model.code(kernel, members.reduce((sum, { count }) => sum + count, 0));
+  let at = 0;
+  group.tensors = members.map(({ name, shape, count }) => {
+    const symbols = all.subarray(at, (at += count));
+    return [name, { shape, symbols, exponent, values: () => model.values(symbols, exponent) }];
+  });
+}
