@@ -97,7 +97,7 @@ def encode_clip(
             write_atomically(path, result.data)
         file = InrFile(path, base=base)
         errors += squared_error(file, pixels)
-        start, base = as_tensors(network_tensors(file.segment())), base or file.segment()
+        start, base = warm_start(file), base or file.segment()
         done.append(path)
     if not done:
         raise KeyboardInterrupt
@@ -128,6 +128,11 @@ def prepare(folder: Path, key: str, resume: bool) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     marker.write_text(key)
+
+
+def warm_start(before: InrFile) -> Tensors:
+    """The networks of the segment before; none where a start makes frames' numbers for networks of its own."""
+    return {} if before.profile.manifest.framewise else as_tensors(network_tensors(before.segment()))
 
 
 def as_tensors(arrays: dict[str, np.ndarray]) -> Tensors:
