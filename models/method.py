@@ -109,8 +109,8 @@ class Architecture(Protocol):
         """(frames, channels, height, width), near [0, 1] but not clipped; of so much of the signal as `part` says."""
         ...
 
-    def latent_bits(self, tensors: Tensors, latents: Tensor, mask: Tensor) -> Tensor:
-        """The rate of the latents; a scalar."""
+    def latent_bits(self, tensors: Tensors, latents: Tensor, mask: Tensor, part: Part = Part()) -> Tensor:
+        """The rate of the latents, a scalar; of a `part` of the frames what all would take if they were as these are."""
         ...
 
     def grids(self, latents: Tensor) -> list[Tensor]:
@@ -144,6 +144,7 @@ class Phase:
     bits: Callable[[Tensors], Tensor] | None = None
     penalty: Callable[[Tensors, float], Tensor] | None = None
     latents: Relax = soft_round_gaussian  # what stands in for rounding
+    frames: tuple[int, ...] | None = None  # that a step sees; None: as `Recipe.batch` says
 
 
 @dataclass(frozen=True)

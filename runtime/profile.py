@@ -40,16 +40,27 @@ STANDARD = {
     **{54: "gomes_small", 55: "gomes_large", 56: "nvrc_small", 57: "nvrc_large"},
     **{64: "vq_nerv_small", 65: "vq_nerv_large", 66: "t_nerv_small", 67: "t_nerv_large", 68: "nrff"},
     **{70: "d_nerv_small", 71: "d_nerv_large", 72: "nirvana_small", 73: "nirvana_large"},
+    **{80: "reel7"},
 }
 Dimension = int | str  # a number, or a sum of names of sizes
 Entry = tuple[str, tuple[Dimension, ...], str]  # of `Manifest.tensors`
 KEY = "inrcodec"  # of the manifest among the metadata
-OPTIONAL = ("counts", "method", "macs")  # of a manifest's facts: written only where they say something
+OPTIONAL = ("counts", "method", "macs", "motion")  # of a manifest's facts: written only where they say something
 OPTIMIZATION = "ORT_ENABLE_EXTENDED"  # ONNX Runtime's level: for few channels faster than all of them
-LEVELS_MAX, HALO_MAX = 16, 64
+LEVELS_MAX, HALO_MAX, PERIOD_MAX = 16, 64, 1024
 COUNT_MAX, HISTOGRAMS_MAX = 2**24, 1024  # of a histogram, and of a group
 ARENA_MAX = 256 << 20  # bytes that a graph which is not ours may take
 GRAPHS_MAX, GRAPH_MAX = 8, 2**20  # graphs of a profile, bytes of one
+
+
+@dataclass(frozen=True)
+class Motion:
+    """Of frames that are predicted from others: the finest levels of what is `added` to the prediction and of `flow`, and the
+    `period` of their `hierarchy`."""
+
+    added: int
+    flow: int
+    period: int
 
 
 @dataclass(frozen=True)
@@ -61,7 +72,8 @@ class Manifest:
     are the signal's). Tensors of one group share a step and an entropy model. `levels`, `hyper`: latent and hyper-latent
     grids, if any; `order`: in which their latents are coded. `halo`: rows that the last graph needs beyond those it makes, if
     it may be run in bands. `counts`: histograms of groups that may be coded by them. `method`: whose profile it is, if named
-    otherwise. `macs`: multiply-accumulates per pixel by matrices that the graphs hold themselves.
+    otherwise. `macs`: multiply-accumulates per pixel by matrices that the graphs hold themselves. `motion`: how frames after
+    the first are predicted, where latents may be of several.
     """
 
     name: str
@@ -74,6 +86,7 @@ class Manifest:
     counts: dict[str, Counts] = field(default_factory=dict)
     method: str = ""
     macs: float = 0.0
+    motion: Motion | None = None
 
     def shape(self, dimensions: tuple[Dimension, ...], sizes: dict[str, int]) -> tuple[int, ...]:
         return tuple(d if isinstance(d, int) else sum(sizes[name] for name in d.split("+")) for d in dimensions)
@@ -90,7 +103,8 @@ class Manifest:
         return groups
 
     def to_json(self) -> str:
-        return json.dumps({k: v for k, v in vars(self).items() if v or k not in OPTIONAL}, separators=(",", ":"))
+        facts = {k: v for k, v in vars(self).items() if v or k not in OPTIONAL}
+        return json.dumps(facts | ({"motion": vars(self.motion)} if self.motion else {}), separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> "Manifest":
@@ -111,9 +125,18 @@ class Manifest:
             name, method, macs = str(facts.pop("name")), str(facts.pop("method", "")), float(facts.pop("macs", 0))
             if not 0 <= macs < math.inf:
                 raise ValueError(f"macs out of bounds: {macs}")
-            return cls(name, sizes, tensors, **grids, order=order, counts=counts, method=method, macs=macs)
+            motion = _motion(dict(facts.pop("motion")), grids["levels"]) if "motion" in facts else None
+            return cls(name, sizes, tensors, **grids, order=order, counts=counts, method=method, macs=macs, motion=motion)
         except (ValueError, TypeError, KeyError, OverflowError) as error:
             raise BitstreamError(f"wanted a profile's manifest, got {error}") from None
+
+
+def _motion(facts: dict[str, object], levels: int) -> Motion:
+    """Raises ValueError, TypeError or KeyError for what is none of a profile with so many `levels`."""
+    added, flow, period = (int(facts[name]) for name in ("added", "flow", "period"))  # pyright: ignore[reportArgumentType]
+    if not (0 <= added < levels and 0 <= flow < levels and 1 <= period <= PERIOD_MAX):
+        raise ValueError(f"motion out of bounds: {facts}")
+    return Motion(added, flow, period)
 
 
 def _counts(rows: object) -> Counts:

@@ -105,9 +105,9 @@ class Fit:
     def distortion(self, tensors: Tensors, latents: Tensor) -> Tensor:
         return mse_loss(through_clamp(self.architecture.render(tensors, latents)), self.target)
 
-    def rate(self, tensors: Tensors, latents: Tensor) -> Tensor:
+    def rate(self, tensors: Tensors, latents: Tensor, part: Part = Part()) -> Tensor:
         """Of the latents, in bits a pixel."""
-        return self.architecture.latent_bits(tensors, latents, self.mask) / self.pixels
+        return self.architecture.latent_bits(tensors, latents, self.mask, part) / self.pixels
 
     def networks_rate(self) -> float | Tensor:
         """In bits a pixel; 0 where the phase does not say."""
@@ -120,8 +120,10 @@ class Fit:
         tensors, latents = self.inr.tensors, self.inr.latents
         relaxed = torch.round(latents.detach()) if phase.hard else self._relax(latents, phase, progress)
         seen = written(phase, tensors, progress)
-        cost = self._sampled_distortion(seen, relaxed)
-        cost = cost + self.lmbda * (self.rate(seen, relaxed) + self.networks_rate())
+        part = self._part()
+        image = through_clamp(self.architecture.render(seen, relaxed, part))
+        cost = self.recipe.distortion(image, part.of(self.target))
+        cost = cost + self.lmbda * (self.rate(seen, relaxed, part) + self.networks_rate())
         if phase.penalty:
             cost = cost + phase.penalty(tensors, progress)
         wanted = [*tensors.values()] + ([] if phase.hard else [latents])
@@ -139,17 +141,11 @@ class Fit:
         for name, before in kept.items():
             tensors[name].data.lerp_(before, 1 - self.recipe.paces[name])
 
-    def _sampled_distortion(self, tensors: Tensors, latents: Tensor) -> Tensor:
-        """The recipe's distortion, of as much as a step sees."""
-        part = self._part()
-        image = through_clamp(self.architecture.render(tensors, latents, part))
-        return self.recipe.distortion(image, part.of(self.target))
-
     def _part(self) -> Part:
-        """The next `batch` frames in a random order; where the architecture has it so, every stride-th row and column."""
+        """The phase's frames, or the next `batch` in a random order; of these what the architecture's stride leaves."""
         stride, batch, device = self.architecture.stride, self.recipe.batch, self.target.device
-        frames, first = None, (0, 0)
-        if 0 < batch < len(self.target):
+        frames, first = self.phase.frames, (0, 0)
+        if frames is None and 0 < batch < len(self.target):
             if len(self.order) < batch:
                 self.order += torch.randperm(len(self.target), generator=self.noise, device=device).tolist()
             frames, self.order = tuple(self.order[:batch]), self.order[batch:]
