@@ -35,6 +35,9 @@ class Field:
     image: Callable[[Tensors], Tensor]
     coding: Mapping[str, str] = field(default_factory=dict)
 
+    def parts(self, batch: int) -> list[Part]:
+        return []
+
     @property
     def stride(self) -> int:
         if self.manifest.halo == WHOLE:

@@ -66,6 +66,9 @@ class Grids:
     def coding(self) -> dict[str, str]:
         return {}
 
+    def parts(self, batch: int) -> list[Part]:
+        return []
+
     @property
     def stride(self) -> int:
         return 1

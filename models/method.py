@@ -50,11 +50,15 @@ class Inr:
 
 @dataclass(frozen=True)
 class Part:
-    """What a step of a fit sees: some `frames`, or all; of these every `stride`-th row and column, from `first` on."""
+    """What a step of a fit sees: some `frames`, or all; of these every `stride`-th row and column, from `first` on.
+
+    `weights`: how many frames each of them stands for; None where all count alike.
+    """
 
     frames: tuple[int, ...] | None = None
     first: tuple[int, int] = (0, 0)
     stride: int = 1
+    weights: tuple[float, ...] | None = None
 
     def of(self, frames: Tensor) -> Tensor:
         """Of (frames, channels, height, width)."""
@@ -98,6 +102,10 @@ class Architecture(Protocol):
 
     def mask(self, device: torch.device) -> Tensor:
         """1 where `latents` holds a latent, 0 elsewhere."""
+        ...
+
+    def parts(self, batch: int) -> list[Part]:
+        """Of about `batch` frames each, between which steps choose; none where any frames will do."""
         ...
 
     @property

@@ -4,7 +4,9 @@ latents of the frame, 1/2 ... --> features --------------------------------+
 flow, 1/8 ...  --> summed --> frames before and after, moved and mixed --> synthesis --> frame
 """
 
+import itertools
 import math
+from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -89,6 +91,14 @@ class Frames:
     def coding(self) -> dict[str, str]:
         return {}
 
+    def parts(self, batch: int) -> list[Part]:
+        """Frames in a row and those that they are predicted from; these count less, the more parts have them."""
+        frames, period = self.signal.frames, self.design.motion.period
+        seen = [range(k, min(k + batch, frames)) for k in range(1, frames, batch)] if batch else []
+        groups = [(0, *(each.number for each in needed(wanted, frames, period))) for wanted in seen]
+        counts = Counter(itertools.chain(*groups))
+        return [Part(group, weights=tuple(len(groups) / counts[frame] for frame in group)) for group in groups]
+
     @property
     def stride(self) -> int:
         return 1
@@ -132,7 +142,7 @@ class Frames:
         first, added, flow = self.split(latents)
         grids = self.canvases[0].split(first)[: design.levels]
         made = {0: design.first.synthesis.image(design.first.upsampling.features(grids, tensors), tensors)}
-        own = {name.removeprefix(ADDED): tensor for name, tensor in tensors.items() if name.startswith(ADDED)}
+        own = without(ADDED, tensors)
         index = {each.number: i for i, each in enumerate(hierarchy(frames, design.motion.period))}
         for each in needed(wanted, frames, design.motion.period):
             i = index[each.number]
@@ -153,23 +163,23 @@ class Frames:
 
     def latent_bits(self, tensors: Tensors, latents: Tensor, mask: Tensor, part: Part = Part()) -> Tensor:
         """Of a part of the frames: what all would take if they were as these are."""
-        frames, (first, added, flow) = self.signal.frames, self.split(latents)
-        masks = self.split(mask)
-        wanted = set(range(frames) if part.frames is None else part.frames)
+        frames, order = self.signal.frames, hierarchy(self.signal.frames, self.design.motion.period)
+        wanted = range(frames) if part.frames is None else part.frames
+        weights = dict(zip(wanted, part.weights or [frames / len(wanted)] * len(wanted)))
+        first, added, flow = zip(self.split(latents), self.split(mask))
         bits = latents.new_zeros(())
-        if 0 in wanted:
-            bits = bits + latent_bits(first, self.canvases[0], self.design.levels, masks[0], tensors)
-        order = hierarchy(frames, self.design.motion.period)
-        others = [i for i, each in enumerate(order) if each.number in wanted]
-        if others:
-            for prefix, canvas, there, where in (
-                (ADDED, self.canvases[1], added, masks[1]),
-                (FLOW, self.canvases[2], flow, masks[2]),
-            ):
-                own = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
-                stacks = [t[others].flatten(0, -3) for t in (there, where)]
-                bits = bits + latent_bits(stacks[0], canvas, len(canvas.shapes), stacks[1], own)
-        return bits * (frames / len(wanted))
+        if 0 in weights:
+            bits = bits + weights[0] * latent_bits(first[0], self.canvases[0], self.design.levels, first[1], tensors)
+        others = [i for i, each in enumerate(order) if each.number in weights]
+        alike = torch.tensor([weights[order[i].number] for i in others], device=latents.device).view(-1, 1, 1)
+        for prefix, canvas, (there, inside) in ((ADDED, self.canvases[1], added), (FLOW, self.canvases[2], flow)):
+            if others:
+                stack, count = (
+                    there[others].flatten(0, -3),
+                    (inside[others] * alike.view(-1, *[1] * (inside.dim() - 1))).flatten(0, -3),
+                )
+                bits = bits + latent_bits(stack, canvas, len(canvas.shapes), count, without(prefix, tensors))
+        return bits
 
     def grids(self, latents: Tensor) -> list[Tensor]:
         first, added, flow = self.split(latents)
@@ -196,6 +206,11 @@ class Frames:
 def bounded(image: Tensor) -> Tensor:
     """As others see it: clamped to [0, 1], straight through."""
     return image + (image.detach().clamp(0, 1) - image.detach())
+
+
+def without(prefix: str, tensors: Tensors) -> Tensors:
+    """Those whose names begin with the `prefix`."""
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
 def _with(prefix: str, tensors: Tensors) -> Tensors:

@@ -15,7 +15,7 @@ import numpy as np
 
 from .clip import ClipFacts, code_facts
 from .pixels import Metadata
-from .prediction import Frame, Prediction
+from .prediction import Frame, frames_of
 from .profile import Profile, standard, unbundle
 from .segment import Segment, read_segment
 from .syntax import DIGEST, NAMED_BY_DIGEST, PIXELS_MAX, Entry, Header, Signal, check, read_header
@@ -121,7 +121,7 @@ class InrFile:
         self._frames = list(accumulate((entry.frames for entry in self.index[:there]), initial=0))
         self.profile = find_profile(self.header, trust_graph)
         self._kept: tuple[int, Segment] | None = None
-        self._predicted: tuple[int, Prediction] | None = None
+        self._predicted: tuple[int, list[Frame]] = -1, []
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -204,9 +204,9 @@ class InrFile:
         signal = self.signal(k)
         parts = signal, self.profile, self.segment(k), self.threads
         if self.profile.manifest.motion and signal.frames > 1:
-            if self._predicted is None or self._predicted[0] != k:
-                self._predicted = k, Prediction(*parts)
-            return Frame(self._predicted[1], frame - self._frames[k]), 1
+            if self._predicted[0] != k:
+                self._predicted = k, frames_of(*parts)
+            return self._predicted[1][frame - self._frames[k]], 1
         if self.profile.manifest.levels:
             octaves = SCALES.index(scale)
             return Synthesis(*parts, octaves=max(0, octaves - 1)), 2 if octaves else 1

@@ -101,3 +101,9 @@ class Frame:
             yield from self.prediction.first.parts(window)
         else:
             yield window, window.of(self.prediction.image(self.number))
+
+
+def frames_of(signal: Signal, profile: Profile, segment: Segment, threads: int = 0) -> list[Frame]:
+    """All of a segment's."""
+    prediction = Prediction(signal, profile, segment, threads)
+    return [Frame(prediction, k) for k in range(signal.frames)]

@@ -165,6 +165,11 @@ class Profile:
         metadata = session(self.graphs[0], 1).get_modelmeta().custom_metadata_map
         return Manifest.from_json(metadata.get(KEY, "null"))
 
+    @property
+    def own(self) -> tuple[bytes, ...]:
+        """The graphs that make what depends on no other frame."""
+        return self.graphs[:2] if self.manifest.motion else self.graphs
+
 
 @cache
 def _limited_arena() -> None:

@@ -95,7 +95,7 @@ class Synthesis:
         frame: int = 0,
     ) -> None:
         self.signal, self.threads, self.octaves, self.frame = signal, threads, octaves, frame
-        self.graphs, self.halo = profile.graphs[: 2 if profile.manifest.motion else None], profile.manifest.halo
+        self.graphs, self.halo = profile.own, profile.manifest.halo
         self.tensors = {name: from_afar(t) if octaves else t for name, t in network_tensors(segment).items()}
         levels = profile.manifest.levels
         self.learned = {taken: self.tensors[name] for taken, name in LEARNED.items() if name in self.tensors}

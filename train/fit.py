@@ -74,7 +74,8 @@ class Fit:
         self.architecture, self.target, self.lmbda, self.recipe = architecture, target, lmbda, recipe
         self.pixels = architecture.signal.pixels
         self.noise = torch.Generator(target.device).manual_seed(seed)
-        self.order: list[int] = []  # of frames yet to be seen
+        self.parts = architecture.parts(recipe.batch)
+        self.order: list[int] = []  # of frames, or parts, yet to be seen
         self.mask, self.phase = architecture.mask(target.device), recipe.phases[0]
         self.pace = paces(architecture, self.mask, recipe.growth)
         fresh = architecture.init(target, torch.Generator().manual_seed(seed))
@@ -122,7 +123,7 @@ class Fit:
         seen = written(phase, tensors, progress)
         part = self._part()
         image = through_clamp(self.architecture.render(seen, relaxed, part))
-        cost = self.recipe.distortion(image, part.of(self.target))
+        cost = self._distortion(image, part)
         cost = cost + self.lmbda * (self.rate(seen, relaxed, part) + self.networks_rate())
         if phase.penalty:
             cost = cost + phase.penalty(tensors, progress)
@@ -133,7 +134,7 @@ class Fit:
             latents.grad = gradients.pop()
             self.adam.param_groups[0].update(lr=lr * self.recipe.gain, eps=self.recipe.eps * self.lmbda / self.pixels)
             before = latents.detach().clone() if self.recipe.growth != 1 else None
-            self.adam.step()
+            self._latents_step(part)
             if before is not None:
                 latents.data.sub_(before).mul_(self.pace).add_(before)
         kept = {name: tensors[name].detach().clone() for name in self.recipe.paces if name in tensors}
@@ -141,9 +142,29 @@ class Fit:
         for name, before in kept.items():
             tensors[name].data.lerp_(before, 1 - self.recipe.paces[name])
 
+    def _distortion(self, image: Tensor, part: Part) -> Tensor:
+        target = part.of(self.target)
+        if part.weights is None:
+            return self.recipe.distortion(image, target)
+        each = [self.recipe.distortion(*pair) for pair in zip(image.split(1), target.split(1))]
+        return torch.stack(each) @ image.new_tensor(part.weights) / len(self.target)
+
+    def _latents_step(self, part: Part) -> None:
+        """Adam, which leaves as they are latents that the part does not see."""
+        latents = self.inr.latents
+        state = [latents.data, *(self.adam.state[latents].get(name) for name in ("exp_avg", "exp_avg_sq"))]
+        before = [each.clone() for each in state if each is not None] if part.weights else []
+        self.adam.step()
+        for each, old in zip(state, before):
+            torch.where(latents.grad != 0, each, old, out=each)
+
     def _part(self) -> Part:
         """The phase's frames, or the next `batch` in a random order; of these what the architecture's stride leaves."""
         stride, batch, device = self.architecture.stride, self.recipe.batch, self.target.device
+        if self.parts and self.phase.frames is None:
+            if not self.order:
+                self.order = torch.randperm(len(self.parts), generator=self.noise, device=device).tolist()
+            return self.parts[self.order.pop()]
         frames, first = self.phase.frames, (0, 0)
         if frames is None and 0 < batch < len(self.target):
             if len(self.order) < batch:

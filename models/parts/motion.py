@@ -44,8 +44,9 @@ class Prediction:
 
     def start(self, number: Callable[[Dimension], int], generator: torch.Generator) -> Tensors:
         tensors, channels = self.synthesis.start(number, generator), number("channels")
-        hidden = tensors["synthesis.hidden.weight"]
+        hidden, pixel = tensors["synthesis.hidden.weight"], tensors["synthesis.pixel.weight"]
         return tensors | {
+            "synthesis.pixel.weight": torch.zeros_like(pixel),  # at first a frame is what others are when moved and mixed
             "seen.hidden.weight": hidden.std() * torch.randn(len(hidden), 2 * channels, generator=generator),
             "seen.skip.weight": torch.zeros(channels, 2 * channels),
         }
@@ -59,7 +60,7 @@ class Prediction:
         flow = torch.stack([both - 2 * place * across, both + 2 * (1 - place) * across])  # (2, 2, height, width)
         rows = torch.arange(height, device=flow.device)[:, None] + flow[:, 0]
         columns = torch.arange(width, device=flow.device) + flow[:, 1]
-        before, after = sampled(references, rows, columns)
+        before, after = sampled(references, rows, columns, __import__("os").environ.get("WARP", "bilinear"))
         mixed = torch.lerp(before, after, torch.sigmoid(SHARE * fine[4:]))
         layers = ("hidden", "skip")
         wider = {
