@@ -153,6 +153,7 @@ class Phase:
     penalty: Callable[[Tensors, float], Tensor] | None = None
     latents: Relax = soft_round_gaussian  # what stands in for rounding
     frames: tuple[int, ...] | None = None  # that a step sees; None: as `Recipe.batch` says
+    price: float = 1.0  # of a bit, in lambda
 
 
 @dataclass(frozen=True)

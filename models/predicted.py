@@ -22,7 +22,7 @@ from .method import Graph, Inr, Part, Tensors
 from .parts.context import Context, latent_bits
 from .parts.latents import Canvas
 from .parts.matching import matched
-from .parts.motion import Prediction, doubling, summed
+from .parts.motion import Prediction, doubling, finer, summed
 from .parts.upsampling import pyramid_features, upsample
 
 ADDED, FLOW = "added.", "flow."  # what the names of tensors of frames after the first begin with
@@ -142,12 +142,15 @@ class Frames:
         first, added, flow = self.split(latents)
         grids = self.canvases[0].split(first)[: design.levels]
         made = {0: design.first.synthesis.image(design.first.upsampling.features(grids, tensors), tensors)}
+        there: dict[int, Tensor] = {}  # as others see them
         own = without(ADDED, tensors)
         index = {each.number: i for i, each in enumerate(hierarchy(frames, design.motion.period))}
         for each in needed(wanted, frames, design.motion.period):
             i = index[each.number]
             motion = summed(self.canvases[2].split(flow[i]))
-            references = torch.stack([bounded(made[each.before]), bounded(made[each.after])])
+            for number in {each.before, each.after} - there.keys():
+                there[number] = finer(bounded(made[number])[None])[0]
+            references = torch.stack([there[each.before], there[each.after]])
             place = torch.tensor([each.place], device=latents.device)
             features = self.features(self.canvases[1].split(added[i]), tensors)
             made[each.number] = design.prediction.image(features, motion, place, references, own)

@@ -124,7 +124,7 @@ class Fit:
         part = self._part()
         image = through_clamp(self.architecture.render(seen, relaxed, part))
         cost = self._distortion(image, part)
-        cost = cost + self.lmbda * (self.rate(seen, relaxed, part) + self.networks_rate())
+        cost = cost + phase.price * self.lmbda * (self.rate(seen, relaxed, part) + self.networks_rate())
         if phase.penalty:
             cost = cost + phase.penalty(tensors, progress)
         wanted = [*tensors.values()] + ([] if phase.hard else [latents])

@@ -15,6 +15,7 @@ from ...runtime.profile import Dimension, Entry
 from ...runtime.segment import FIELDS
 from ..method import Graph, Tensors
 from .synthesis import Synthesis, beside, synthesis_graph, synthesize
+from .upsampling import bicubic_taps, interleaved, phases, upsample
 from .warp import sampled
 
 STEP = 0.25  # pixels
@@ -53,14 +54,14 @@ class Prediction:
 
     def image(self, features: Tensor, motion: Tensor, place: Tensor, references: Tensor, tensors: Tensors) -> Tensor:
         """(channels, height, width) of features (levels, height, width), motion (FIELDS, h, w), `references` (2, channels,
-        height, width) and the `place` between them (1,)."""
-        height, width = references.shape[2:]
+        2 height, 2 width), which are `finer`, and the `place` between them (1,)."""
+        height, width = features.shape[1:]
         fine = F.interpolate(motion[None], scale_factor=2.0**self.level, mode="bilinear")[0, :, :height, :width]
         across, both = STEP * fine[:2], STEP * fine[2:4]
         flow = torch.stack([both - 2 * place * across, both + 2 * (1 - place) * across])  # (2, 2, height, width)
         rows = torch.arange(height, device=flow.device)[:, None] + flow[:, 0]
         columns = torch.arange(width, device=flow.device) + flow[:, 1]
-        before, after = sampled(references, rows, columns, __import__("os").environ.get("WARP", "bilinear"))
+        before, after = sampled(references, 2 * rows + 0.5, 2 * columns + 0.5)
         mixed = torch.lerp(before, after, torch.sigmoid(SHARE * fine[4:]))
         layers = ("hidden", "skip")
         wider = {
@@ -80,10 +81,20 @@ class Prediction:
         dynamic |= {"features": size, "references": {1: "channels", **size}, "motion": {2: "rows", 3: "columns"}}
 
         def function(tensors: Tensors) -> Tensor:
-            arguments = (tensors["features"][0], tensors["motion"][0], tensors["place"], tensors["references"])
+            references = finer(tensors["references"])
+            arguments = (tensors["features"][0], tensors["motion"][0], tensors["place"], references)
             return self.image(*arguments, tensors)[None]
 
         return Graph(f"prediction{self.levels}", function, tensors, dynamic, "image")
+
+
+def finer(images: Tensor) -> Tensor:
+    """(n, channels, h, w) -> (n, channels, 2 h, 2 w), cubic: what lies between their samples is then nearly linear."""
+    if torch.compiler.is_exporting():
+        return interleaved(images.flatten(0, 1)[None], phases(bicubic_taps()))[0].unflatten(0, (2, -1))
+    height, width = images.shape[2:]
+    taps = bicubic_taps().to(images)
+    return upsample(images.flatten(0, 1), taps, 2 * height, 2 * width).unflatten(0, images.shape[:2])
 
 
 def _synthesized(features: Tensor, tensors: Tensors) -> Tensor:
