@@ -13,6 +13,7 @@ from dataclasses import astuple, dataclass, fields
 from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
+from statistics import fmean
 from time import perf_counter
 from typing import TypeVar
 
@@ -24,13 +25,13 @@ from .metrics import ms_ssim, psnr
 
 T = TypeVar("T")
 Encode = Callable[[Path, float], tuple[bytes, Mapping[str, int]]]  # facts: "iterations", "networks_bytes", …
-Decode = Callable[[Path], np.ndarray]  # (height, width, 3) uint8
+Decode = Callable[[Path], np.ndarray]  # ([frames,] height, width, 3) uint8
 ROOT = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True)
 class Run:
-    """One picture through one codec at one setting: a row of the TSV, its columns in this order."""
+    """One picture or clip through one codec at one setting: a row of the TSV, its columns in this order."""
 
     image: str  # file name without suffix
     codec: str  # a method, or "jpeg", …
@@ -40,8 +41,8 @@ class Run:
     height: int
     bytes: int  # of the file
     bpp: float
-    psnr: float  # dB, of 8-bit RGB
-    ms_ssim: float | None  # None: the picture is too small
+    psnr: float  # dB, of 8-bit RGB; the mean over a clip's frames
+    ms_ssim: float | None  # None: the picture is too small, or a clip
     encode_s: float
     decode_ms: float
     iterations: int
@@ -125,6 +126,12 @@ def _commit() -> str:
     return subprocess.run(describe, capture_output=True, text=True).stdout.strip()
 
 
+def read_rgb(path: Path) -> np.ndarray:
+    """(height, width, 3) uint8: the pixels that a codec is measured against."""
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))
+
+
 def evaluate(
     images: Iterable[Path],
     points: Sequence[float],
@@ -137,11 +144,13 @@ def evaluate(
     codec: str,
     preset: str,
     seed: int = 0,
+    read: Decode = read_rgb,
 ) -> tuple[list[Run], list[Failure]]:
     """Every picture at every lambda that `tsv` does not hold yet; returns its runs, old and new, and what failed.
 
-    The files are `bitstreams/{lmbda}/{image}.inr` (a temporary folder without `bitstreams`): one folder for one codec,
-    preset and seed. A failure is reported and does not stop the rest; a later call tries it again.
+    `read` gives an original's pixels. The files are `bitstreams/{lmbda}/{image}.inr` (a temporary folder without
+    `bitstreams`): one folder for one codec, preset and seed. A failure is reported and does not stop the rest; a later call
+    tries it again.
     """
     images = list(images)
     if bad := [image.stem for image in images if not _is_cell(image.stem)]:
@@ -157,7 +166,7 @@ def evaluate(
                 continue
             label = f"{image.stem} {codec} {preset} {lmbda:g}"
             try:
-                run = _run(image, lmbda, encode, decode, Path(folder), codec=codec, preset=preset, seed=seed)
+                run = _run(image, read(image), lmbda, encode, decode, Path(folder), codec=codec, preset=preset, seed=seed)
             except Exception as error:  # of whatever kind: it costs one row, not the night
                 failures.append(Failure(image.stem, lmbda, " ".join(f"{type(error).__name__}: {error}".split())))
                 progress(f"{label}: failed: {failures[-1].reason}")
@@ -187,9 +196,12 @@ def measure(
     seed: int = 0,
     networks_bytes: int = 0,
 ) -> Run:
-    """The run of a file of `size` bytes; `original` and `decoded` are (height, width, 3) uint8."""
-    height, width, _ = original.shape
-    similarity = ms_ssim(original, decoded)
+    """The run of a file of `size` bytes; `original` and `decoded` are ([frames,] height, width, 3) uint8."""
+    height, width, _ = original.shape[-3:]
+    if original.ndim == 3:
+        fidelity, similarity = psnr(original, decoded), ms_ssim(original, decoded)
+    else:
+        fidelity, similarity = fmean(psnr(a, b) for a, b in zip(original, decoded, strict=True)), None
     return Run(
         image=image,
         codec=codec,
@@ -198,8 +210,8 @@ def measure(
         width=width,
         height=height,
         bytes=size,
-        bpp=round(8 * size / (height * width), 6),
-        psnr=round(psnr(original, decoded), 4),
+        bpp=round(8 * size / original[..., 0].size, 6),
+        psnr=round(fidelity, 4),
         ms_ssim=None if similarity is None else round(similarity, 6),
         encode_s=round(encode_s, 3),
         decode_ms=round(1000 * decode_s, 2),
@@ -209,12 +221,6 @@ def measure(
     )
 
 
-def read_rgb(path: Path) -> np.ndarray:
-    """(height, width, 3) uint8: the pixels that a codec is measured against."""
-    with Image.open(path) as image:
-        return np.asarray(image.convert("RGB"))
-
-
 def timed(call: Callable[[], T]) -> tuple[T, float]:
     """What a call returns, and its wall-clock seconds."""
     start = perf_counter()
@@ -222,9 +228,17 @@ def timed(call: Callable[[], T]) -> tuple[T, float]:
 
 
 def _run(
-    image: Path, lmbda: float, encode: Encode, decode: Decode, folder: Path, *, codec: str, preset: str, seed: int
+    image: Path,
+    original: np.ndarray,
+    lmbda: float,
+    encode: Encode,
+    decode: Decode,
+    folder: Path,
+    *,
+    codec: str,
+    preset: str,
+    seed: int,
 ) -> Run:
-    original = read_rgb(image)
     (data, facts), encode_s = timed(lambda: encode(image, lmbda))
     path = folder / str(lmbda) / f"{image.stem}.inr"
     path.parent.mkdir(parents=True, exist_ok=True)
