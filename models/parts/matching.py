@@ -14,9 +14,11 @@ from ...runtime.segment import FIELDS
 from .motion import STEP, summed
 from .warp import sampled
 
-REACH = 10  # of the search, in pixels of a picture of half the size
-NEAR, FRACTION = 3, 0.5  # of the refinement: so many steps to all sides, each of so many pixels
-BEND, SWEEPS = 0.002, 6  # what a pixel's difference to the flow beside costs, in mean absolute difference; passes
+COARSE, REACH = 2, 12  # octaves by which frames are smaller where all shifts of so many pixels are tried
+# Of each refinement: octaves, and how many steps to all sides, each of how many pixels of such a frame.
+REFINED = ((1, 3, 0.75), (0, 2, 0.5))
+# What a pixel's difference to the flow beside costs, in mean absolute difference, in one pass after the other.
+BENDS = (0.064, 0.032, 0.016, 0.008, 0.004, 0.004)
 
 
 def matched(target: Tensor, order: Sequence[Predicted], shapes: Sequence[tuple[int, int]], level: int) -> list[Tensor]:
@@ -29,18 +31,24 @@ def matched(target: Tensor, order: Sequence[Predicted], shapes: Sequence[tuple[i
 
 def motion(grey: Tensor, each: Predicted, level: int) -> Tensor:
     """(FIELDS, h, w) of one frame, in pixels: across where it lies between two others, else beside."""
-    this, before, after = grey[each.number], grey[each.before], grey[each.after]
+    sizes = [[grey[each.number], grey[each.before], grey[each.after]]]
+    for _ in range(COARSE):
+        sizes.append([halved(frame) for frame in sizes[-1]])
     between = each.before != each.after
-    small = [halved(frame) for frame in (this, before, after)]
-    costs = shifted(small[0], small[2], level - 1)
+    this, before, after = sizes[COARSE]
+    costs = shifted(this, after, level - COARSE)
     if between:
-        costs = costs + shifted(small[0], small[1], level - 1).flip(0)
-    flow = 2 * smoothest(costs, steps(REACH, grey), torch.zeros_like(costs[:2]))
-    near = FRACTION * steps(NEAR, grey)
-    costs = torch.stack([moved(this, after, flow + step, level) for step in near[:, :, None, None]])
-    if between:
-        costs = costs + torch.stack([moved(this, before, -flow - step, level) for step in near[:, :, None, None]])
-    flow, none = smoothest(costs, near, flow), torch.zeros_like(flow)
+        costs = costs + shifted(this, before, level - COARSE).flip(0)
+    flow = 2**COARSE * smoothest(costs, steps(REACH, grey), torch.zeros_like(costs[:2]), 2**COARSE)
+    for octaves, count, fraction in REFINED:
+        this, before, after = sizes[octaves]
+        near, here, places_level = fraction * steps(count, grey), flow / 2**octaves, level - octaves
+        costs = torch.stack([moved(this, after, here + step, places_level) for step in near[:, :, None, None]])
+        if between:
+            opposite = [moved(this, before, -here - step, places_level) for step in near[:, :, None, None]]
+            costs = costs + torch.stack(opposite)
+        flow = 2**octaves * smoothest(costs, near, here, 2**octaves)
+    none = torch.zeros_like(flow)
     return torch.cat([*((flow, none) if between else (none, flow)), none[: FIELDS - 4]])
 
 
@@ -79,15 +87,16 @@ def places(errors: Tensor, level: int) -> Tensor:
     return (own + F.avg_pool2d(F.pad(own, (1, 1, 1, 1), mode="replicate"), 3, 1))[0] / 2
 
 
-def smoothest(costs: Tensor, shifts: Tensor, base: Tensor) -> Tensor:
-    """(2, h, w): for each place that of the `shifts` (n, 2) from `base` of the least cost (n, h, w) and the least bends."""
+def smoothest(costs: Tensor, shifts: Tensor, base: Tensor, size: int) -> Tensor:
+    """(2, h, w): for each place that of the `shifts` (n, 2) from `base` of the least cost (n, h, w) and the least bends; of
+    pixels that are `size` times as large as the frame's."""
     candidates = base + shifts[:, :, None, None]  # (n, 2, h, w)
     best = costs.argmin(0)
-    for _ in range(SWEEPS):
+    for bend in BENDS:
         around = F.pad(base + shifts[best].permute(2, 0, 1), (1, 1, 1, 1), mode="replicate")
         beside = around[:, 1:-1, :-2], around[:, 1:-1, 2:], around[:, :-2, 1:-1], around[:, 2:, 1:-1]
         bends = torch.stack([(candidates - each).abs().sum(1) for each in beside]).sum(0)
-        best = (costs + BEND * bends).argmin(0)
+        best = (costs + size * bend * bends).argmin(0)
     return base + shifts[best].permute(2, 0, 1)
 
 

@@ -1,7 +1,7 @@
 """`reel`: a first frame of latent grids, all others predicted from frames before and after; fitted for rate and distortion.
 
     first frame:  latents 1/1 ... 1/64 --> upsampling --> synthesis                 as `pyramid` has it
-    each other:   flow 1/8 ... 1/64 --> two frames, moved along it and mixed --+
+    each other:   flow 1/16 ... 1/64 --> two frames, moved along it and mixed --+
                   latents 1/2 ... 1/64 --> upsampling --> synthesis -----------+--> frame
 
 Frames form a hierarchy of halved gaps, so that none is far from what it is predicted from. All latents are coded by context
@@ -33,7 +33,7 @@ FIRST = Design(
 )
 DESIGN = Sequence(
     FIRST,
-    Motion(added=1, flow=3, period=16),
+    Motion(added=1, flow=4, period=16),
     Context("neighbours", "neighbours+features", "features", linear=True),
     Context(6, 6, linear=True),
     "hidden",
