@@ -1,6 +1,10 @@
 # Two commands do all the set-up on a fresh machine with Python 3.11 or newer:
 #   make demo    encode the bundled photo, decode it without torch, write both side by side into demo/
 #   make test    lint, type-check, test
+#
+# For the browser, with clang and node besides:
+#   make web        build runtime/web/dist from runtime/kernel.c and runtime/web/src
+#   make test-web   decode in headless Chromium
 
 PYTHON ?= python3
 WORKERS ?= 2
@@ -19,7 +23,7 @@ BIN := $(VENV)/bin
 unexport PYTHONDONTWRITEBYTECODE
 INSTALL := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-compile "$(TORCH)"
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint clean web wasm bundle test-web
 
 demo: $(VENV)/train.stamp
 	$(BIN)/inrc demo
@@ -31,6 +35,38 @@ lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check --quiet .
 	$(BIN)/ruff format --quiet --check .
 	$(BIN)/pyright
+
+WEB := runtime/web
+NPM := build/web/node_modules
+WASM := runtime/kernel.c $(WEB)/src/tables.c $(WEB)/src/synthesis.c
+WASM_OUT ?= $(WEB)/dist/decoder.wasm
+BUNDLE_OUT ?= $(WEB)/dist
+CLANG ?= clang
+
+web: wasm bundle
+wasm: $(WASM_OUT)
+bundle: $(BUNDLE_OUT)/inr.js
+
+# -O3 makes it a third larger, and no faster.
+$(WASM_OUT): $(WASM)
+	$(CLANG) --target=wasm32 -std=c99 -O2 -msimd128 -mbulk-memory -ffreestanding -nostdlib -fvisibility=hidden -Wall -Wextra \
+		-Wl,--no-entry,--export-dynamic,--export=__heap_base,-z,stack-size=131072,--stack-first,--strip-debug -o $@ $(WASM)
+	@chmod -x $@
+
+# What the page runs, its worker, and what that loads for other methods.
+$(BUNDLE_OUT)/inr.js: $(wildcard $(WEB)/src/*.js) | $(NPM)/.stamp
+	$(NPM)/.bin/esbuild inr=$(WEB)/src/index.js worker=$(WEB)/src/worker.js onnx=$(WEB)/src/onnx.js \
+		--bundle --format=esm --target=es2022 --minify --log-level=warning --outdir=$(BUNDLE_OUT)
+
+# What there is no browser, no node or no registry for is skipped, and says so.
+test-web: $(VENV)/dev.stamp
+	@$(MAKE) --no-print-directory $(NPM)/.stamp || echo "test-web: npm's packages could not be installed; what needs them is skipped"
+	$(BIN)/pytest tests/web
+
+$(NPM)/.stamp: $(WEB)/package.json
+	@mkdir -p build/web && cp $< build/web/
+	npm install --prefix build/web --no-package-lock --no-audit --no-fund --loglevel=error
+	@touch $@
 
 # A machine that only shows the demo does not need the developers' tools.
 $(VENV)/train.stamp: pyproject.toml runtime/kernel.c | $(BIN)/pip

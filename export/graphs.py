@@ -3,6 +3,7 @@
 `python -m inrcodec.export.graphs` writes the standard profiles into the runtime; they never change once released.
 """
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,9 +12,10 @@ import torch
 
 from ..models import METHODS
 from ..models.method import Graph
-from ..runtime.profile import FOLDER, KEY, Manifest
+from ..runtime.profile import FOLDER, KEY, STANDARD, Manifest
 
 OPSET = 18
+NUMBERS = "standard.json"
 
 
 class _Positional(torch.nn.Module):
@@ -68,8 +70,12 @@ def profiles() -> Iterator[tuple[Manifest, tuple[Graph, ...]]]:
 
 
 def write_standard_profiles(folder: Path = FOLDER) -> None:
-    """NAME.txt lists a profile's graphs. The first bears the manifest and the profile's name, others may be shared."""
+    """NAME.txt lists a profile's graphs. The first bears the manifest and the profile's name, others may be shared.
+
+    standard.json has the profiles' numbers, for decoders that are not in Python.
+    """
     folder.mkdir(exist_ok=True)
+    (folder / NUMBERS).write_text(json.dumps(STANDARD, indent=1) + "\n")
     made: dict[str, bytes] = {}
     for manifest, graphs in profiles():
         for graph in graphs:

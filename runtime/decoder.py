@@ -6,6 +6,7 @@ import os
 import zlib
 from bisect import bisect_right
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
 from itertools import accumulate
@@ -17,7 +18,7 @@ from .clip import ClipFacts, code_facts
 from .pixels import Metadata
 from .prediction import Frame, frames_of
 from .profile import Profile, standard, unbundle
-from .segment import Segment, read_segment
+from .segment import Base, Segment, read_frame, read_segment
 from .syntax import DIGEST, NAMED_BY_DIGEST, PIXELS_MAX, Entry, Header, Signal, check, read_header
 from .synthesis import Synthesis, Window, assemble, halved
 from .wire import BitstreamError, Reader
@@ -95,8 +96,8 @@ def find_profile(header: Header, trust_graph: bool = False) -> Profile:
 class InrFile:
     """A file or bytes, parsed but not yet decoded: `file[k]` decodes frame k, iterating decodes them all.
 
-    Options as `decode`'s. A `partial` file is the start of one, allowed: what it lacks is guessed from what is there. Raises
-    BitstreamError, OSError.
+    Options as `decode`'s. A `partial` file is the start of one, allowed: what it lacks is guessed from what is there. With a
+    clip's first segment as `base` it is another of that clip's, on its way into one file. Raises BitstreamError, OSError.
     """
 
     def __init__(
@@ -106,6 +107,7 @@ class InrFile:
         pixels_max: int = PIXELS_MAX,
         trust_graph: bool = False,
         allow_partial: bool = False,
+        base: Segment | None = None,
     ) -> None:
         self.data, self.threads, self.pixels_max, self.partial = read_source(source), threads, pixels_max, False
         try:
@@ -120,7 +122,8 @@ class InrFile:
         there = bisect_right(self._ends, len(self.data)) - 1
         self._frames = list(accumulate((entry.frames for entry in self.index[:there]), initial=0))
         self.profile = find_profile(self.header, trust_graph)
-        self._kept: tuple[int, Segment] | None = None
+        self._base = base
+        self._kept: dict[int, Segment] = {}
         self._predicted: tuple[int, list[Frame]] = -1, []
 
     @property
@@ -149,25 +152,42 @@ class InrFile:
         """Of the k-th segment. Raises BitstreamError for a damaged one of a clip."""
         payload = bytes(self.data[self._ends[k] : self._ends[k + 1]])
         if self.header.index:
-            frames = f"frames {self._frames[k]} to {self._frames[k + 1] - 1}"
-            check(self.index[k].crc, zlib.crc32(payload), f"damaged segment {k} ({frames})")
+            check(self.index[k].crc, zlib.crc32(payload), f"damaged {self._name(k)}")
         return payload
+
+    def _name(self, k: int) -> str:
+        return f"segment {k} (frames {self._frames[k]} to {self._frames[k + 1] - 1})"
 
     def signal(self, k: int = 0) -> Signal:
         """Of the k-th segment alone."""
         return replace(self.header.signal, frames=self.index[k].frames)
 
-    def segment(self, k: int = 0) -> Segment:
-        """The k-th segment's decoded symbols: network tensors and latents. Raises BitstreamError.
+    def segment(self, k: int = 0, frame: int = 0) -> Segment:
+        """The k-th segment's decoded symbols: network tensors and latents; of what travels frame by frame, its `frame`'s.
 
-        Those of several frames are kept until another segment is wanted.
+        Those of several frames are kept until another segment is wanted; the first ones, to which others may be differences,
+        for good. Raises BitstreamError.
         """
-        if self._kept is not None and self._kept[0] == k:
-            return self._kept[1]
-        partial = self.partial and not self.header.index
-        segment = read_segment(self.profile.manifest, self.signal(k), self.payload(k), partial)
-        self._kept = (k, segment) if len(self) > 1 else None
-        return segment
+        manifest = self.profile.manifest
+        if (segment := self._kept.get(k)) is None:
+            partial = self.partial and not self.header.index
+            segment = read_segment(manifest, self.signal(k), self.payload(k), partial, self._base_of(k))
+            if len(self) > 1:
+                self._kept = {first: kept for first, kept in self._kept.items() if first == 0} | {k: segment}
+        return read_frame(manifest, segment, frame)
+
+    def _base_of(self, k: int) -> Base | None:
+        """What gives the segment to which the k-th may be differences; the first has none."""
+        if k == 0:
+            return (lambda base=self._base: base) if self._base else None
+
+        def base() -> Segment:
+            try:
+                return self.segment(0)
+            except BitstreamError as error:
+                raise BitstreamError(f"{self._name(k)} is written as differences to segment 0: {error}") from None
+
+        return base
 
     def __len__(self) -> int:
         """Frames; of a clip that is cut, those of the segments that are whole."""
@@ -201,17 +221,17 @@ class InrFile:
         """What makes the picture at `scale`, and how many times as large: the graphs of grids do not know how to be far away,
         so that their smaller pictures are made twice as large and halved."""
         k = bisect_right(self._frames, frame) - 1
-        signal = self.signal(k)
-        parts = signal, self.profile, self.segment(k), self.threads
+        signal, first = self.signal(k), self._frames[k]
+        parts = signal, self.profile, self.segment(k, frame - first), self.threads
         if self.profile.manifest.motion and signal.frames > 1:
             if self._predicted[0] != k:
                 self._predicted = k, frames_of(*parts)
-            return self._predicted[1][frame - self._frames[k]], 1
+            return self._predicted[1][frame - first], 1
         if self.profile.manifest.levels:
             octaves = SCALES.index(scale)
             return Synthesis(*parts, octaves=max(0, octaves - 1)), 2 if octaves else 1
         shape = math.ceil(signal.height * scale), math.ceil(signal.width * scale)
-        return Synthesis(*parts, shape=shape, frame=frame - self._frames[k]), 1
+        return Synthesis(*parts, shape=shape, frame=frame - first), 1
 
     def _check(self, region: Region | None, scale: float) -> None:
         """Before anything is decoded."""
@@ -229,7 +249,14 @@ class InrFile:
             raise ValueError(f"wanted a region within {signal.width}x{signal.height}, got {width}x{height} at {x},{y}")
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        return (self[k] for k in range(len(self)))
+        """A frame is made while the one before is looked at."""
+        with ThreadPoolExecutor(1) as ahead:
+            coming = [ahead.submit(self.read, 0)] if len(self) else []
+            for k in range(1, len(self) + 1):
+                frame = coming.pop().result()
+                if k < len(self):
+                    coming.append(ahead.submit(self.read, k))
+                yield frame
 
 
 open = InrFile  # decoded only when its frames are asked for

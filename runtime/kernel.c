@@ -1,4 +1,4 @@
-/* The decoder's inner loops: range decoder, integer context network, wavefronts and cosets.
+/* The decoder's inner loops: range decoder, integer context network, wavefronts and cosets, bytes of 4:2:0 to RGB.
 
 Optional: NumPy does the same, slower, and every symbol is equal (`network.py` and `tables.py` say what is computed and
 why it is exact). C99 and the vector types of gcc and clang; no libraries, allocation or floats, so that it also becomes
@@ -54,6 +54,7 @@ typedef struct {
     const uint8_t *data;
     size_t size, at, beyond; /* `beyond`: words read past the end */
     uint64_t lower, range, point;
+    int guess; /* of latents that the data lack */
 } Coder;
 
 /* Weights in row-major order, one row per output: `head` is (width + 2, inputs), its last rows the linear path. */
@@ -62,7 +63,7 @@ typedef struct {
     int32_t inputs, width;
 } Network;
 
-API void inrc_kernel_2(void) {} /* the version of these functions; `native.py` has the same */
+API void inrc_kernel_4(void) {} /* the version of these functions; `native.py` has the same */
 
 API size_t inrc_coder_size(void) { return sizeof(Coder); }
 
@@ -77,10 +78,15 @@ static uint32_t next_word(Coder *coder) {
 API size_t inrc_beyond(const Coder *coder) { return coder->beyond; }
 
 API void inrc_begin(Coder *coder, const uint8_t *data, size_t size) {
-    *coder = (Coder){data, size, 0, 0, 0, UINT64_MAX, 0};
+    *coder = (Coder){data, size, 0, 0, 0, UINT64_MAX, 0, 0};
     coder->point = (uint64_t)next_word(coder) << 32;
     coder->point |= next_word(coder);
 }
+
+/* From here on latents may be lacking: as `partial.py` has it, each is then the likeliest. */
+API void inrc_guess(Coder *coder) { coder->guess = 1; }
+
+static inline int lacking(const Coder *coder) { return coder->guess && coder->beyond; }
 
 /* Take the symbol whose frequencies are left ... left + width - 1 in units of `scale`. */
 static void take(Coder *coder, uint64_t scale, uint32_t left, uint32_t width) {
@@ -119,6 +125,7 @@ static inline int tabled(Coder *coder, const uint32_t *cumulative) {
 /* One of `size` equally likely values, or -1 where the data are no stream. */
 static int32_t uniform(Coder *coder, uint32_t size) {
     if (size < 2) return 0;
+    if (lacking(coder)) return (int32_t)(size / 2);
     uint64_t scale = coder->range >> PRECISION, quantile = (coder->point - coder->lower) / scale;
     if (quantile >> PRECISION) return -1;
     uint32_t each = (1u << PRECISION) / size, value = (uint32_t)quantile / each;
@@ -224,22 +231,31 @@ static inline int octaves_beyond(int32_t scale) { /* by which a scale is shifted
     return scale < SCALES ? 0 : (scale - SCALES + SCALES_PER_OCTAVE) / SCALES_PER_OCTAVE;
 }
 
+/* n symbols as likely as any, in place of their centres. */
+static int guess_laplace(const int32_t *scales, int n, int32_t *centres) {
+    for (int i = 0; i < n; i++) centres[i] = (centres[i] >> 4) + (!octaves_beyond(scales[i]) && (centres[i] & 15) > 8);
+    return 0;
+}
+
 /* n Laplace symbols, in place of their centres: first which are their row's likeliest, then the others. */
 static int code_laplace(Coder *coder, const uint32_t *likeliest, const uint32_t *table, const int32_t *scales, int n,
                         int32_t *centres, int32_t *residuals) {
     int wide = 0, missed = 0, escaped = 0;
+    if (lacking(coder)) return guess_laplace(scales, n, centres);
     for (int i = 0; i < n; i++) {
         int shift = octaves_beyond(scales[i]), fraction = shift ? 0 : centres[i] & 15;
         int another = flag(coder, likeliest[(scales[i] - SCALES_PER_OCTAVE * shift) * 16 + fraction]);
-        if (another < 0) return -1;
+        if (another < 0) return lacking(coder) ? guess_laplace(scales, n, centres) : -1;
         residuals[i] = another ? MISSED : fraction > 8;
         wide |= shift;
         missed |= another;
     }
+    if (lacking(coder)) return guess_laplace(scales, n, centres);
     for (int i = 0; missed && i < n; i++)
         if (residuals[i] == MISSED) {
             int shift = octaves_beyond(scales[i]), fraction = shift ? 0 : centres[i] & 15;
-            int column = tabled(coder, table + ((scales[i] - SCALES_PER_OCTAVE * shift) * 16 + fraction) * (COLUMNS + 1));
+            int row = (scales[i] - SCALES_PER_OCTAVE * shift) * 16 + fraction;
+            int column = lacking(coder) ? REACH : tabled(coder, table + row * (COLUMNS + 1));
             if (column < 0) return -1;
             residuals[i] = column - REACH;
             escaped |= residuals[i] > REACH;
@@ -367,5 +383,37 @@ API void inrc_inter(const int32_t *weights, const int32_t *bias, int32_t count, 
                 scratch[g * stride + c] = clip(row[c >> shifts[g]], -LIMIT, LIMIT) * (1 << UNIT_BITS);
         }
         inter_row(weights, bias, count, features, width, values, out + (size_t)r * width, size);
+    }
+}
+
+static inline uint8_t byte(int value) { return (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value); }
+
+/* Squares of a row from their planes (above and beside each other: y[0] y[1], the second row's y[2] y[3]), as `squares.py`. */
+WIDEST static void square_row(const uint8_t *const *planes, size_t at, int32_t squares, int second, uint8_t *out) {
+    const uint8_t *left = planes[2 * second] + at, *right = planes[2 * second + 1] + at, *us = planes[4] + at, *vs = planes[5] + at;
+    for (int32_t i = 0; i < squares; i++) {
+        int16_t u = (int16_t)(us[i] - 128), v = (int16_t)(vs[i] - 128);
+        int16_t red = (int16_t)(90 * v + 32) >> 6, green = (int16_t)(32 - 22 * u - 46 * v) >> 6, blue = (int16_t)(113 * u + 32) >> 6;
+        out[6 * i] = byte(left[i] + red);
+        out[6 * i + 1] = byte(left[i] + green);
+        out[6 * i + 2] = byte(left[i] + blue);
+        out[6 * i + 3] = byte(right[i] + red);
+        out[6 * i + 4] = byte(right[i] + green);
+        out[6 * i + 5] = byte(right[i] + blue);
+    }
+}
+
+/* (6, rows, columns) bytes of 4:2:0 to (height, width, 3), at most (2 rows, 2 columns) of them. */
+API void inrc_squares(const uint8_t *squares, int32_t rows, int32_t columns, int32_t height, int32_t width, uint8_t *out) {
+    const uint8_t *planes[6];
+    for (int k = 0; k < 6; k++) planes[k] = squares + (size_t)k * rows * columns;
+    for (int32_t r = 0; r < height; r++, out += (size_t)width * 3) {
+        size_t at = (size_t)(r / 2) * columns;
+        square_row(planes, at, width / 2, r % 2, out);
+        if (width % 2) {
+            uint8_t last[6];
+            square_row(planes, at + width / 2, 1, r % 2, last);
+            for (int k = 0; k < 3; k++) out[(size_t)(width - 1) * 3 + k] = last[k];
+        }
     }
 }

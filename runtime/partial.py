@@ -3,6 +3,8 @@
 Where the stream has ended, every latent is what the context model takes for the likeliest, given those that came.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from . import native
@@ -29,24 +31,27 @@ class PartialDecoder:
 
     def flags(self, rows: np.ndarray, flags: np.ndarray | None = None) -> np.ndarray:
         """The likeliest, if the flags are not there."""
-        if self._lacking():
-            return np.zeros(len(rows), np.int32)
-        flags = self._decoder.flags(rows)
-        return np.zeros(len(rows), np.int32) if self._lacking() else flags
+        return self._read(lambda: self._decoder.flags(rows), np.zeros(len(rows), np.int32))
 
     def tabled(self, rows: np.ndarray, symbols: np.ndarray | None = None, table: Table = OTHERS) -> np.ndarray:
         """The column of the mean, if the symbols are not there."""
-        likeliest = np.full(len(rows), REACH, np.int32)
-        if self._lacking():
-            return likeliest
-        columns = self._decoder.tabled(rows, None, table)
-        return likeliest if self._lacking() else columns
+        return self._read(lambda: self._decoder.tabled(rows, None, table), np.full(len(rows), REACH, np.int32))
 
     def uniform(self, sizes: np.ndarray, values: np.ndarray | None = None) -> np.ndarray:
         """The middle, if the values are not there."""
+        return self._read(lambda: self._decoder.uniform(sizes), (np.asarray(sizes) // 2).astype(np.int32))
+
+    def _read(self, decode: Callable[[], np.ndarray], guess: np.ndarray) -> np.ndarray:
+        """What the stream says, or `guess` where it ends before: behind its end it may be none that an encoder writes."""
         if self._lacking():
-            return (np.asarray(sizes) // 2).astype(np.int32)
-        return self._decoder.uniform(sizes)
+            return guess
+        try:
+            values = decode()
+        except BitstreamError:
+            if not self._lacking():
+                raise
+            return guess
+        return guess if self._lacking() else values
 
     def integer(self, size: int, value: int | None = None) -> int:
         return int(self.uniform(np.array([size]))[0])

@@ -1,6 +1,11 @@
-"""A segment: everything that one INR's payload carries, coded by one walk for both directions."""
+"""A segment: everything that one INR's payload carries, coded by one walk for both directions.
 
-from dataclasses import dataclass, field
+A clip's segments but the first say of each group of tensors whether it is whole, or differences to the first segment's group
+of that name. The first is read once; so each of the others can be had without those between.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -12,19 +17,39 @@ from .orders import ORDERS
 from .partial import PartialDecoder
 from .profile import Manifest
 from .syntax import Signal
-from .wire import BitstreamError
+from .wire import BitstreamError, Reader, Wire, Writer
 
 EXPONENTS = 32  # a step is 2**-exponent
 WEIGHTS_MAX = 2**24  # values over all tensors of a segment
+STREAM_MAX = 2**28  # bytes of one of its streams, where there are several
 
 
 @dataclass(frozen=True)
 class Group:
-    """Tensors that share a step, 2**-`exponent`, and an entropy model; `symbols` by tensor name, integers."""
+    """Tensors that share a step, 2**-`exponent`, and an entropy model; `symbols` by tensor name, integers.
+
+    `differences`, if they are written as such to the group of a clip's first segment: what those are coded with. Step and
+    model are then that group's.
+    """
 
     exponent: int
     model: EntropyModel
     symbols: dict[str, np.ndarray]
+    differences: EntropyModel | None = None
+
+    @property
+    def flat(self) -> np.ndarray:
+        """(n,) int64, the symbols of all tensors in a row."""
+        return np.concatenate([symbols.ravel() for symbols in self.symbols.values()]).astype(np.int64)
+
+    @property
+    def step(self) -> float:
+        """What a symbol of 1 stands for."""
+        return float(self.model.values(np.ones(1, np.int64), self.exponent)[0])
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        return {name: symbols.shape for name, symbols in self.symbols.items()}
 
     def values(self) -> dict[str, np.ndarray]:
         """float32 tensors."""
@@ -33,11 +58,18 @@ class Group:
 
 @dataclass(frozen=True)
 class Segment:
-    """`sizes` chosen for this picture, `groups` of network tensors, `grids` of latents in coding order."""
+    """`sizes` chosen for this picture, `groups` of network tensors, `grids` of latents in coding order.
+
+    Of a framewise profile what was read lacks the symbols that travel frame by frame: `streams` are the frames' own.
+    """
 
     sizes: dict[str, int]
     groups: dict[str, Group]
     grids: list[np.ndarray] = field(default_factory=list)
+    streams: tuple[bytes, ...] = ()
+
+
+Base = Callable[[], Segment]  # a clip's first segment, read where it is needed
 
 
 def grid_shapes(signal: Signal, levels: int) -> list[tuple[int, int]]:
@@ -46,20 +78,29 @@ def grid_shapes(signal: Signal, levels: int) -> list[tuple[int, int]]:
 
 
 def code_segment(
-    coder: Coder, manifest: Manifest, signal: Signal, given: Segment | None = None, latents: bool = True
+    coder: Coder,
+    manifest: Manifest,
+    signal: Signal,
+    given: Segment | None = None,
+    latents: bool = True,
+    base: Base | None = None,
 ) -> Segment:
-    """Write `given`, or read a segment: sizes, network tensors by groups, and, if wanted, latents."""
+    """Write `given`, or read a segment: sizes, network tensors by groups, and, if wanted, latents. Those after a clip's first
+    have a `base`."""
     if manifest.levels and signal.frames > 1 and not manifest.motion:
         raise BitstreamError(f"wanted one frame with {manifest.name}, got {signal.frames}")
     sizes = {name: coder.integer(most, given.sizes[name] - 1 if given else None) + 1 for name, most in manifest.sizes}
     shapes = {
         group: {name: manifest.shape(dimensions, {**signal.sizes, **sizes}) for name, dimensions in tensors}
-        for group, tensors in manifest.groups.items()
+        for group, tensors in (manifest.groups | manifest.alone).items()
     }
     if (n := sum(int(np.prod(shape)) for tensors in shapes.values() for shape in tensors.values())) > WEIGHTS_MAX:
         raise BitstreamError(f"wanted at most {WEIGHTS_MAX} network parameters, got {n}")
+    counts, alone = manifest.counts, manifest.alone
     groups = {
-        group: code_group(coder, tensors, given.groups[group] if given else None, manifest.counts.get(group, ()))
+        group: Group(*code_record(coder, given and given.groups[group], counts.get(group, ())), {})
+        if group in alone
+        else code_group(coder, tensors, given and given.groups[group], counts.get(group, ()), _group_of(base, group))
         for group, tensors in shapes.items()
     }
     if isinstance(coder, PartialDecoder):
@@ -104,16 +145,61 @@ def kinds(manifest: Manifest, signal: Signal) -> list[Kind]:
 
 
 def code_group(
-    coder: Coder, shapes: dict[str, tuple[int, ...]], given: Group | None = None, histograms: Counts = ()
+    coder: Coder,
+    shapes: dict[str, tuple[int, ...]],
+    given: Group | None = None,
+    histograms: Counts = (),
+    base: Callable[[], Group] | None = None,
 ) -> Group:
-    """A step exponent, an entropy model's record, and the symbols of all tensors in a row."""
+    """Where there is a `base`, whether these are differences to it; if not, a step exponent; an entropy model's record, and
+    the symbols of all tensors in a row."""
+    if base and coder.integer(2, given.differences is not None if given else None):
+        return code_differences(coder, shapes, base(), given)
+    exponent, model = code_record(coder, given, histograms)
+    flat = model.code(coder, _count(shapes), None if given is None else given.flat)
+    return Group(exponent, model, _shaped(flat, shapes))
+
+
+def code_record(coder: Coder, given: Group | None = None, histograms: Counts = ()) -> tuple[int, EntropyModel]:
+    """A group's step exponent and entropy model."""
     exponent = coder.integer(EXPONENTS, given.exponent if given else None)
-    model = code_model(coder, given.model if given else None, histograms)
-    counts = [int(np.prod(shape)) for shape in shapes.values()]
-    flat = None if given is None else np.concatenate([given.symbols[name].ravel() for name in shapes])
-    flat = model.code(coder, sum(counts), flat)
-    parts = np.split(flat, np.cumsum(counts)[:-1])
-    return Group(exponent, model, {name: part.reshape(shape) for (name, shape), part in zip(shapes.items(), parts)})
+    return exponent, code_model(coder, given.model if given else None, histograms)
+
+
+def code_frame(coder: Coder, manifest: Manifest, segment: Segment, given: int | None = None) -> Segment:
+    """What travels frame by frame: write the `given` frame's, or read the frame that the coder has."""
+    groups = dict(segment.groups)
+    for name, members in manifest.alone.items():
+        group, shapes = groups[name], {tensor: manifest.shape(dimensions, segment.sizes) for tensor, dimensions in members}
+        flat = None if given is None else np.concatenate([group.symbols[tensor][given].ravel() for tensor in shapes])
+        groups[name] = replace(group, symbols=_shaped(group.model.code(coder, _count(shapes), flat), shapes))
+    return replace(segment, groups=groups)
+
+
+def _group_of(base: Base | None, name: str) -> Callable[[], Group] | None:
+    return (lambda: base().groups[name]) if base else None
+
+
+def code_differences(coder: Coder, shapes: dict[str, tuple[int, ...]], base: Group, given: Group | None = None) -> Group:
+    """An entropy model's record, and by how much symbols differ from those of `base`, whose step and model they have."""
+    if shapes != base.shapes:
+        raise BitstreamError(f"wanted differences of tensors {base.shapes} as the first segment has them, got {shapes}")
+    model = code_model(coder, given.differences if given else None)
+    flat = base.flat + model.code(coder, _count(shapes), given.flat - base.flat if given else None)
+    least, most = base.model.range
+    if flat.size and not least <= flat.min() <= flat.max() <= most:
+        raise BitstreamError(f"wanted differences to symbols from {least} to {most}, got up to {np.abs(flat).max()}")
+    return Group(base.exponent, base.model, _shaped(flat, shapes), model)
+
+
+def _count(shapes: dict[str, tuple[int, ...]]) -> int:
+    return sum(int(np.prod(shape)) for shape in shapes.values())
+
+
+def _shaped(flat: np.ndarray, shapes: dict[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
+    """By name what `Group.flat` has in a row."""
+    ends = np.cumsum([int(np.prod(shape)) for shape in shapes.values()])
+    return {name: part.reshape(shape) for (name, shape), part in zip(shapes.items(), np.split(flat, ends[:-1]))}
 
 
 def context_model(order: str, groups: dict[str, Group], prefix: str = "", bound: bool = True) -> ContextModel:
@@ -155,18 +241,55 @@ NETWORK_TENSORS = (
 )
 
 
-def write_segment(manifest: Manifest, signal: Signal, segment: Segment) -> bytes:
+def write_segment(manifest: Manifest, signal: Signal, segment: Segment, base: Base | None = None) -> bytes:
     from .range_coder import Encoder  # constriction's: a machine that only decodes may do without
 
     coder = Encoder()
-    code_segment(coder, manifest, signal, segment)
-    return coder.finish()
+    code_segment(coder, manifest, signal, segment, base=base)
+    if not manifest.framewise:
+        return coder.finish()
+    streams = [coder.finish()]
+    for frame in range(signal.frames):
+        coder = Encoder()
+        code_frame(coder, manifest, segment, frame)
+        streams.append(coder.finish())
+    wire = Writer()
+    code_streams(wire, len(streams), streams)
+    return bytes(wire.data)
 
 
-def read_segment(manifest: Manifest, signal: Signal, payload: bytes, partial: bool = False) -> Segment:
+def code_streams(wire: Wire, count: int, given: list[bytes] | None = None) -> list[bytes]:
+    """That of all frames, then each frame's."""
+    return [wire.blob(given[k] if given else b"", STREAM_MAX) for k in range(count)]
+
+
+def read_frame(manifest: Manifest, segment: Segment, frame: int) -> Segment:
+    """The segment as a graph takes it, with this frame's symbols where they travel alone. Raises BitstreamError."""
+    if not manifest.framewise:
+        return segment
+    return _read(manifest, lambda: code_frame(decoder(segment.streams[frame]), manifest, segment))
+
+
+def read_segment(
+    manifest: Manifest, signal: Signal, payload: bytes, partial: bool = False, base: Base | None = None
+) -> Segment:
     """Of a `partial` payload the rest is guessed. Raises BitstreamError where the payload is no segment of this profile."""
+    streams: list[bytes] = []
+    if manifest.framewise:
+        wire = Reader(payload)
+        payload, *streams = code_streams(wire, 1 + signal.frames)
+        if wire.position != len(wire.data):
+            raise BitstreamError(f"wanted {wire.position} bytes of streams, got {len(wire.data)}")
+
+    def code() -> Segment:
+        return code_segment(PartialDecoder(payload) if partial else decoder(payload), manifest, signal, base=base)
+
+    return replace(_read(manifest, code), streams=tuple(streams))
+
+
+def _read(manifest: Manifest, code: Callable[[], Segment]) -> Segment:
     try:
-        return code_segment(PartialDecoder(payload) if partial else decoder(payload), manifest, signal)
+        return code()
     except (BitstreamError, MemoryError):
         raise
     except Exception as error:  # the coder's, or of a manifest that the file itself brings

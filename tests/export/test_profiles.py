@@ -1,5 +1,6 @@
 """The shipped decoder graphs do what torch does, at every size, and their manifests say what they take."""
 
+import json
 from functools import partial
 
 import numpy as np
@@ -7,7 +8,7 @@ import onnx
 import pytest
 import torch
 
-from inrcodec.export.graphs import profiles, to_onnx
+from inrcodec.export.graphs import NUMBERS, profiles, to_onnx
 from inrcodec.models import METHODS
 from inrcodec.models.field import WHOLE
 from inrcodec.models.image import pyramid
@@ -23,6 +24,7 @@ MADE = {manifest.name: (manifest, graphs) for manifest, graphs in profiles()}
 def test_every_profile_is_made_and_shipped():
     assert sorted(MADE) == sorted(STANDARD.values())
     assert {path.stem for path in FOLDER.glob("*.txt")} == set(MADE)
+    assert json.loads((FOLDER / NUMBERS).read_text()) == {str(number): name for number, name in STANDARD.items()}
 
 
 @pytest.mark.parametrize("name", METHODS)

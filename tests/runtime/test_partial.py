@@ -15,10 +15,12 @@ VECTORS = Path(__file__).parents[1] / "vectors"
 DATA = (VECTORS / "rgb8_high_rate.inr").read_bytes()
 
 
-def test_previews_grow_better():
-    whole = inrcodec.decode(DATA)
+@pytest.mark.parametrize("name", ["rgb8_high_rate", "fast_rgb8_high_rate"])
+def test_previews_grow_better(name):
+    data = (VECTORS / f"{name}.inr").read_bytes()
+    whole = inrcodec.decode(data)
     shares = (0.3, 0.5, 0.7, 0.9, 0.99)
-    quality = [psnr(whole, inrcodec.decode(DATA[: int(share * len(DATA))], allow_partial=True)) for share in shares]
+    quality = [psnr(whole, inrcodec.decode(data[: int(share * len(data))], allow_partial=True)) for share in shares]
     assert quality == sorted(quality) and quality[0] > 8 and quality[-1] > 30, quality
 
 

@@ -1,0 +1,87 @@
+/** Types of `inrcodec` in the browser. */
+
+/** A file that is not a valid `.inr`: the message says what was wanted and what came. */
+export class BitstreamError extends Error {}
+
+export interface Folders {
+  /** URLs of folders; unless they are said, those of these names beside the script. Only methods other than `pyramid` need them. */
+  profiles?: string;
+  onnxruntime?: string;
+}
+
+export interface Options extends Folders {
+  /** Refuse pictures of more pixels; 2**26 unless it is said. */
+  pixelsMax?: number;
+  /** The file may be cut: what it lacks is guessed. */
+  partial?: boolean;
+  /** Which frame, if there are several; the first unless it is said. */
+  frame?: number;
+  /** Hand out the decoded integers too. */
+  symbols?: boolean;
+}
+
+export interface Picture {
+  width: number;
+  height: number;
+  frames: number;
+  /** RGBA of 8 bits, as `ImageData` takes it. */
+  data: Uint8ClampedArray;
+  /** 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA. */
+  channels: 1 | 2 | 3 | 4;
+  bitDepth: 8 | 16;
+  /** (height, width, channels), exactly what the file says. */
+  samples: Uint8Array | Uint16Array;
+  /** ICC profile, EXIF and XMP where the file carries them. */
+  sections: Partial<Record<"icc" | "exif" | "xmp" | "graphs" | "clip" | "audio", Uint8Array>>;
+  symbols?: { tensors: Record<string, Float64Array>; grids: Int32Array[] };
+}
+
+/** The picture in a file, decoded in a worker. Rejects with BitstreamError for damaged data. */
+export function decode(buffer: ArrayBuffer, options?: Options): Promise<Picture>;
+
+export interface Clip {
+  signal: Pick<Picture, "width" | "height" | "frames" | "channels" | "bitDepth">;
+  frames: number;
+  /** Of a clip: frames a second, and when each is shown, in seconds, where that is not even. */
+  facts: { rate: number; times: Float64Array | null } | null;
+  read(frame: number): Promise<Pick<Picture, "data"> & Partial<Pick<Picture, "samples">>>;
+  close(): void;
+}
+
+/** A file at a URL: the header and the index are fetched now, segments when frames of theirs are read. */
+export function open(url: string, options?: Omit<Options, "frame" | "symbols">): Promise<Clip>;
+
+/** Where the folders lie, for elements too. */
+export function configure(folders: Folders): void;
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "inr-image": InrImage;
+    "inr-video": InrVideo;
+  }
+  /** `<inr-image src alt>`; fires `sized`, `load` and `error`. */
+  interface InrImage extends HTMLElement {
+    src: string;
+    readonly complete: boolean;
+    readonly naturalWidth: number;
+    readonly naturalHeight: number;
+    /** Milliseconds that the whole file took to decode. */
+    readonly decodeMs: number;
+    /** RGBA of what is shown. */
+    readonly pixels: Uint8ClampedArray;
+  }
+  /**
+   * `<inr-video src controls autoplay loop aria-label>`; fires `loadedmetadata`, `loadeddata`, `play`, `pause`, `seeking`, `seeked`,
+   * `timeupdate`, `frame` (its number is the detail), `ended` and `error`.
+   */
+  interface InrVideo extends HTMLElement {
+    currentTime: number;
+    readonly duration: number;
+    readonly paused: boolean;
+    readonly frames: number;
+    readonly frame: number;
+    play(): void;
+    pause(): void;
+    step(by: number): void;
+  }
+}

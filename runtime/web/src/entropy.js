@@ -1,0 +1,143 @@
+/** Entropy models: what the symbols of a group of tensors are coded with. `entropy.py` says more; here they are read alone. */
+
+import { BitstreamError } from "./wire.js";
+
+const PRECISION = 24;
+const REACH = 31;
+const SCALES = 64;
+const SCALES_PER_OCTAVE = 8;
+const SCALE_INDICES = 192;
+const ESCAPE_BITS = 25;
+const TAGS = 16;
+const SYMBOL_MAX = 2 ** 23 - 1;
+
+const scaled = (symbols, exponent) => Float32Array.from(symbols, (symbol) => Math.fround(symbol) * 2 ** -exponent);
+const stepped = (symbols, exponent, { step }) => {
+  const [size] = halves([step]);
+  return Float32Array.from(symbols, (symbol) => Math.fround(symbol) * size);
+};
+const half = (coder, n) => Float64Array.from(coder.uniform(new Int32Array(n).fill(1 << 16)));
+const laplace = (coder, n, { scale }) => codeLaplace(coder, n, scale);
+
+/** By tag: the fields of its record with their bounds, `code(coder, n, record)` and `values(symbols, exponent, record)`; where
+ * symbols are not below SYMBOL_MAX either way, the `range(record)` of those that it knows. */
+const MODELS = {
+  0: { name: "zeros", fields: {}, code: (_, n) => new Float64Array(n), values: scaled },
+  1: { name: "laplace", fields: { scale: SCALE_INDICES }, code: laplace, values: scaled },
+  2: {
+    name: "bits",
+    fields: { width: 25 },
+    range: ({ width }) => [0, 2 ** width - 1],
+    code: (coder, n, { width }) => Float64Array.from(coder.uniform(new Int32Array(n).fill(2 ** width))),
+    values: scaled,
+  },
+  3: { name: "half", fields: {}, range: () => [0, 0xffff], code: half, values: halves },
+  4: { name: "stepped", fields: { scale: SCALE_INDICES, step: 1 << 16 }, code: laplace, values: stepped },
+  5: {
+    name: "sparse half",
+    fields: { scale: SCALES },
+    range: () => [0, 0xffff],
+    code: (coder, n, { scale }) => codeSparse(coder, n, scale, half),
+    values: halves,
+  },
+  6: { name: "static", fields: {}, code: codeStatic, values: scaled },
+  7: {
+    name: "sparse stepped",
+    fields: { scale: SCALE_INDICES, step: 1 << 16, there: SCALES },
+    code: (coder, n, record) => codeSparse(coder, n, record.there, (coder, n) => codeLaplace(coder, n, record.scale)),
+    values: stepped,
+  },
+};
+
+/** A model with its record's fields; `counts` are the histograms of a static one. */
+export function codeModel(coder, counts = []) {
+  const tag = coder.integer(TAGS);
+  if (!(tag in MODELS)) throw new BitstreamError(`wanted an entropy model of ${Object.keys(MODELS)}, got ${tag}`);
+  const model = MODELS[tag];
+  const record = { counts };
+  for (const [name, size] of Object.entries(model.fields)) record[name] = coder.integer(size);
+  return {
+    name: model.name,
+    range: model.range?.(record) ?? [-SYMBOL_MAX, SYMBOL_MAX],
+    code: (coder, n) => model.code(coder, n, record),
+    values: (symbols, exponent) => model.values(symbols, exponent, record),
+  };
+}
+
+/** n zero-mean Laplace symbols; of a scale beyond the tables' the bits below travel as they are. */
+function codeLaplace(coder, n, scale) {
+  const shift = scale < SCALES ? 0 : Math.floor((scale - SCALES + SCALES_PER_OCTAVE) / SCALES_PER_OCTAVE);
+  const symbols = codeResiduals(coder, n, (scale - SCALES_PER_OCTAVE * shift) << 4);
+  if (shift === 0) return symbols;
+  const low = coder.uniform(new Int32Array(n).fill(2 ** shift));
+  return symbols.map((high, i) => high * 2 ** shift - 2 ** (shift - 1) + low[i]);
+}
+
+/** Which are their row's likeliest, zero here, then the others, then those beyond REACH. */
+function codeResiduals(coder, n, row) {
+  const symbols = new Float64Array(n);
+  const missed = indices(coder.flags(new Int32Array(n).fill(row)), (flag) => flag === 1);
+  if (!missed.length) return symbols;
+  const found = Float64Array.from(coder.tabled(new Int32Array(missed.length).fill(row)), (column) => column - REACH);
+  const escaped = indices(found, (residual) => residual > REACH);
+  const far = codeEscapes(coder, escaped.length);
+  escaped.forEach((at, i) => (found[at] = far[i]));
+  missed.forEach((at, i) => (symbols[at] = found[i]));
+  return symbols;
+}
+
+/** Twice the excess plus the sign, as its length in bits and those bits. */
+function codeEscapes(coder, n) {
+  const leading = coder.uniform(new Int32Array(n).fill(ESCAPE_BITS)).map((length) => (1 << length) >> 1);
+  const below = coder.uniform(leading.map((size) => Math.max(size, 1)));
+  return Array.from(leading, (size, i) => {
+    const folded = size + below[i];
+    return (Math.floor(folded / 2) + REACH + 1) * (folded % 2 ? -1 : 1);
+  });
+}
+
+function codeSparse(coder, n, scale, code) {
+  const there = indices(coder.flags(new Int32Array(n).fill(scale << 4)), (flag) => flag === 1);
+  const found = code(coder, there.length);
+  const symbols = new Float64Array(n);
+  there.forEach((at, i) => (symbols[at] = found[i]));
+  return symbols;
+}
+
+function codeStatic(coder, n, { counts }) {
+  if (!counts.length || n % counts.length)
+    throw new BitstreamError(`wanted histograms of equal parts of ${n} symbols, the profile has ${counts.length}`);
+  const rows = Int32Array.from({ length: n }, (_, i) => Math.floor((i * counts.length) / n));
+  return Float64Array.from(coder.tabled(rows, counts.map(cumulative)), (column) => column - REACH);
+}
+
+/** Cumulative frequencies of a histogram of symbols from -(n >> 1) on: `tables.histogram`. */
+function cumulative(counts) {
+  const columns = 2 * REACH + 2;
+  const frequencies = new Array(columns).fill(0n);
+  counts.forEach((count, i) => (frequencies[REACH - (counts.length >> 1) + i] = BigInt(count)));
+  const most = frequencies.indexOf(frequencies.reduce((a, b) => (b > a ? b : a)));
+  const total = frequencies.reduce((a, b) => a + b) || 1n;
+  const room = BigInt(2 ** PRECISION - columns);
+  const scaledUp = frequencies.map((count) => Number((count * room) / total) + 1);
+  scaledUp[most] += 2 ** PRECISION - scaledUp.reduce((a, b) => a + b);
+  let sum = 0;
+  return [0, ...scaledUp.map((frequency) => (sum += frequency))];
+}
+
+function indices(values, wanted) {
+  const found = [];
+  for (let i = 0; i < values.length; i++) if (wanted(values[i])) found.push(i);
+  return found;
+}
+
+/** Half floats by their bits. Raises BitstreamError for what is no number. */
+function halves(symbols) {
+  return Float32Array.from(symbols, (bits) => {
+    const exponent = (bits >> 10) & 31;
+    const fraction = bits & 1023;
+    if (exponent === 31) throw new BitstreamError("wanted finite weights, got infinity or no number");
+    const size = exponent ? (1024 + fraction) * 2 ** (exponent - 25) : fraction * 2 ** -24;
+    return bits & 0x8000 ? -size : size;
+  });
+}

@@ -1,0 +1,136 @@
+/** A file, parsed but not decoded: frames are when they are wanted. `decoder.InrFile`. */
+
+import { codeFacts } from "./clip.js";
+import { withKernel } from "./kernel.js";
+import { manifestOf } from "./profiles.js";
+import { readFrame, readSegment } from "./segment.js";
+import { check, crc32, inflated, readHeader } from "./syntax.js";
+import { paint } from "./synthesis.js";
+
+const FIRST = 2 ** 12; // bytes that are read for a header, at first
+const INDEXED = 32; // of the flags, which follow the checksum
+
+/** What makes pictures of `pyramid`: the kernel itself, as soon as it has the symbols. */
+const pyramid = (manifest) => ({
+  manifest,
+  prepare: (kernel, signal, segment) => paint(kernel, signal, manifest, segment),
+  paint: (picture) => picture,
+});
+
+/**
+ * Of a profile: `manifest`, `prepare(kernel, signal, segment)`, and `paint(prepared, signal, frame, own, samples)` -> {samples,
+ * data}, where `own` are the tensors that travel with a frame, and without `samples` there may be none.
+ */
+async function engineOf({ profile }, options) {
+  const manifest = manifestOf(profile);
+  if (manifest) return pyramid(manifest);
+  const { engine } = await import(new URL("onnx.js", import.meta.url).href);
+  return engine(profile, options);
+}
+
+/**
+ * Open what `source` (`source.js`) has. Options: `pixelsMax`; `partial`, whether the file may be cut, and what it lacks guessed;
+ * `samples`, whether frames have them; `profiles` and `onnxruntime`, where those lie. Raises BitstreamError.
+ */
+export async function open(source, options = {}) {
+  const { header, position } = await headerOf(source, options);
+  const sections = await inflated(header.sections);
+  const { signal } = header;
+  const facts = sections.clip ? codeFacts(sections.clip, signal) : null;
+  const index = header.index.length ? header.index : [{ frames: signal.frames, size: Infinity, crc: null }];
+  return new InrFile(source, { signal, sections, facts, index, position }, await engineOf(header, options), options);
+}
+
+/** As much is read as the header is long, or all where the checksum is of all. */
+async function headerOf(source, options) {
+  for (let size = source.size ?? FIRST; ; size *= 4) {
+    const data = await source.read(0, size);
+    const whole = data.length < size || size === source.size;
+    const indexed = data[8] & INDEXED;
+    if (!indexed && !whole) size = Infinity;
+    else
+      try {
+        return readHeader(data, { ...options, checked: whole && !options.partial });
+      } catch (error) {
+        if (whole || !/^truncated/.test(error.message)) throw error;
+      }
+  }
+}
+
+class InrFile {
+  #source;
+  #engine;
+  #options;
+  #base = null; // a promise of the first segment's groups, or of the error that it gave
+  #segments = new Map(); // by number, the latest one alone: promises of what the engine prepared
+
+  constructor(source, parsed, engine, options) {
+    Object.assign(this, parsed);
+    this.#source = source;
+    this.#engine = engine;
+    this.#options = options;
+    this.frames = this.index.reduce((sum, entry) => sum + entry.frames, 0);
+  }
+
+  /** A frame: {samples, data} of `signal`'s size. Raises BitstreamError; RangeError for a frame that there is not. */
+  async read(frame = 0) {
+    if (!(frame >= 0 && frame < this.frames)) throw new RangeError(`wanted a frame below ${this.frames}, got ${frame}`);
+    let [k, first] = [0, 0];
+    while (frame - first >= this.index[k].frames) first += this.index[k++].frames;
+    const signal = { ...this.signal, frames: this.index[k].frames };
+    if (!this.#segments.has(k)) {
+      this.#segments.clear();
+      this.#segments.set(k, this.#prepared(k, signal, first));
+    }
+    try {
+      const { segment, prepared } = await this.#segments.get(k);
+      const { framewise } = this.#engine.manifest;
+      const own = framewise ? await withKernel((kernel) => readFrame(kernel, segment, frame - first)) : new Map();
+      return await this.#engine.paint(prepared, signal, frame - first, own, this.#options.samples ?? true);
+    } catch (error) {
+      this.#segments.delete(k);
+      throw error;
+    }
+  }
+
+  async #payload(k, first) {
+    const start = this.index.slice(0, k).reduce((sum, { size }) => sum + size, this.position);
+    const { size, crc, frames } = this.index[k];
+    const payload = await this.#source.read(start, start + size);
+    if (crc !== null) check(crc, crc32(payload), `damaged segment ${k} (frames ${first} to ${first + frames - 1})`);
+    return payload;
+  }
+
+  /** Of the first segment, to which others may be differences; those that are not do without. */
+  async #groups() {
+    try {
+      const payload = await this.#payload(0, 0);
+      const signal = { ...this.signal, frames: this.index[0].frames };
+      return await withKernel((kernel) => readSegment(kernel, this.#engine.manifest, signal, payload).groups);
+    } catch (error) {
+      this.#base = null;
+      return error;
+    }
+  }
+
+  async #prepared(k, signal, first) {
+    const { crc } = this.index[k];
+    const payload = await this.#payload(k, first);
+    const base = k > 0 ? await (this.#base ??= this.#groups()) : null;
+    const { manifest } = this.#engine;
+    return withKernel((kernel) => {
+      const segment = readSegment(kernel, manifest, signal, payload, this.#options.partial && crc === null, base);
+      if (k === 0) this.#base = Promise.resolve(segment.groups);
+      if (this.#options.symbols) this.symbols = symbolsOf(kernel, segment);
+      return { segment, prepared: this.#engine.prepare(kernel, signal, segment) };
+    });
+  }
+}
+
+/** Tensors' symbols by name, and grids in coding order. */
+function symbolsOf(kernel, { tensors, grids }) {
+  return {
+    tensors: Object.fromEntries([...tensors].map(([name, { symbols }]) => [name, symbols])),
+    grids: grids.map(({ address, height, width }) => kernel.int32(address, height * width).slice()),
+  };
+}

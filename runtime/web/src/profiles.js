@@ -1,0 +1,45 @@
+/** The manifests of `pyramid`'s profiles by their numbers on the wire: what their graphs say of themselves. */
+
+const HYPER = 3; // the coarsest levels have hyper-latents too
+const INTER_GRIDS = 3;
+const LEVELS = [7, 8, 9];
+
+/** Of profile `number`, or null where it is not one of `pyramid`'s. */
+export function manifestOf(number) {
+  if (number < 1 || number > 2 * LEVELS.length) return null;
+  return pyramid(LEVELS[(number - 1) % LEVELS.length], number > LEVELS.length ? "parallel" : "raster");
+}
+
+function pyramid(levels, order) {
+  const [networks, width] = order === "raster" ? [1, "neighbours+features"] : [4, "width"];
+  const sizes = [["neighbours", 24], ["features", 16], ["hidden", 256]];
+  if (order !== "raster") sizes.push(["width", 64]);
+  const context = Array.from({ length: networks }, (_, i) => `context.${i}`);
+  const grids = Array.from({ length: INTER_GRIDS }, (_, i) => i);
+  const residuals = ["residual0", "residual1"];
+  const tensors = [
+    ...context.flatMap((name) => [
+      [`${name}.first.weight`, ["neighbours+features", width], "context.weight"],
+      [`${name}.second.weight`, [width, width], "context.weight"],
+      [`${name}.last.weight`, [width, 2], "context.weight"],
+      [`${name}.skip.weight`, ["neighbours+features", 2], "context.weight"],
+    ]),
+    ...context.flatMap((name) => [
+      [`${name}.first.bias`, [width], "context.bias"],
+      [`${name}.second.bias`, [width], "context.bias"],
+      [`${name}.last.bias`, [2], "context.bias"],
+    ]),
+    ...grids.map((i) => [`inter.${i}.weight`, [levels + HYPER - 1 - i, "features"], "inter.weight"]),
+    ...grids.map((i) => [`inter.${i}.bias`, ["features"], "inter.bias"]),
+    ["upsampling.kernels", [levels - 1, 4], "upsampling"],
+    ["upsampling.filters", [levels - 1, 4], "upsampling"],
+    ["synthesis.hidden.weight", ["hidden", levels], "synthesis.weight"],
+    ["synthesis.pixel.weight", ["channels", "hidden"], "synthesis.weight"],
+    ["synthesis.skip.weight", ["channels", levels], "synthesis.weight"],
+    ...residuals.map((name) => [`synthesis.${name}.weight`, ["channels", "channels", 3, 3], "synthesis.weight"]),
+    ...["hidden", "channels"].map((size, i) => [`synthesis.${["hidden", "pixel"][i]}.bias`, [size], "synthesis.bias"]),
+    ...residuals.map((name) => [`synthesis.${name}.bias`, ["channels"], "synthesis.bias"]),
+  ];
+  const name = `pyramid${levels}${order === "raster" ? "" : `_${order}`}`;
+  return { name, sizes, tensors, levels, hyper: HYPER, halo: 2, order, method: "pyramid" };
+}

@@ -1,0 +1,120 @@
+/** A segment: everything that one neural representation's payload carries. `segment.py`. */
+
+import { codeGrids, contextModel } from "./context.js";
+import { codeModel } from "./entropy.js";
+import { BitstreamError, Reader } from "./wire.js";
+
+const EXPONENTS = 32; // a step is 2**-exponent
+const WEIGHTS_MAX = 2 ** 24; // values over all tensors of a segment
+const STREAM_MAX = 2 ** 28; // bytes of one of its streams, where there are several
+
+/**
+ * The sizes, the tensors by name {shape, symbols, exponent, values()} and the grids in coding order of a payload. Of a `partial`
+ * one the rest is guessed. Segments after a clip's first have its `groups` as `base`, or the error that it gave. Of a framewise
+ * profile what travels frame by frame is still in `streams`: `readFrame` has it.
+ */
+export function readSegment(kernel, manifest, signal, payload, partial = false, base = null) {
+  if (manifest.levels && signal.frames > 1)
+    throw new BitstreamError(`wanted one frame with ${manifest.name}, got ${signal.frames}`);
+  const [shared, ...streams] = manifest.framewise ? codeStreams(payload, 1 + signal.frames) : [payload];
+  kernel.begin(shared);
+  const sizes = { channels: signal.channels, frames: signal.frames };
+  for (const [name, most] of manifest.sizes) sizes[name] = kernel.integer(most) + 1;
+  const groups = groupsOf(manifest, sizes);
+  const parameters = groups.flatMap(({ members }) => members).reduce((sum, { count }) => sum + count, 0);
+  if (parameters > WEIGHTS_MAX)
+    throw new BitstreamError(`wanted at most ${WEIGHTS_MAX} network parameters, got ${parameters}`);
+  for (const group of groups) {
+    if (base && !group.alone && kernel.integer(2)) {
+      codeDifferences(kernel, group, base);
+      continue;
+    }
+    group.exponent = kernel.integer(EXPONENTS);
+    group.model = codeModel(kernel, manifest.counts?.[group.name]);
+    if (!group.alone) codeSymbols(kernel, group);
+  }
+  const tensors = new Map(groups.filter(({ alone }) => !alone).flatMap(({ tensors }) => tensors));
+  if (partial) kernel.guess();
+  const shapes = gridShapes(signal, manifest.levels);
+  const grids = manifest.levels ? codeGrids(kernel, contextModel(manifest.order, tensors), shapes, manifest.hyper) : [];
+  return { sizes, tensors, grids, streams, groups, alone: groups.filter(({ alone }) => alone) };
+}
+
+/** The tensors of a frame that travel alone. */
+export function readFrame(kernel, { alone, streams }, frame) {
+  kernel.begin(streams[frame]);
+  return new Map(alone.flatMap((group) => (codeSymbols(kernel, group), group.tensors)));
+}
+
+/** That of all frames, then each frame's. */
+function codeStreams(payload, count) {
+  const wire = new Reader(payload);
+  const streams = Array.from({ length: count }, () => wire.blob(STREAM_MAX));
+  if (wire.position !== payload.length)
+    throw new BitstreamError(`wanted ${wire.position} bytes of streams, got ${payload.length}`);
+  return streams;
+}
+
+/** Tensors that share a step and a model, in the order of the stream; `alone` are those of one row that travel frame by frame. */
+function groupsOf(manifest, sizes) {
+  const groups = new Map();
+  for (const [name, dimensions, group] of manifest.tensors) {
+    if (!groups.has(group)) groups.set(group, { name: group, members: [], alone: Boolean(manifest.framewise) });
+    const found = groups.get(group);
+    found.members.push({ name, dimensions });
+    found.alone &&= dimensions[0] === "frames";
+  }
+  for (const group of groups.values())
+    for (const member of group.members) {
+      member.shape = member.dimensions.map((size, i) => (group.alone && i === 0 ? 1 : dimension(size, sizes)));
+      member.count = member.shape.reduce((a, b) => a * b, 1);
+    }
+  return [...groups.values()];
+}
+
+/** A number, or a sum of names of sizes. */
+function dimension(size, sizes) {
+  if (typeof size === "number") return size;
+  return size.split("+").reduce((sum, name) => sum + sizes[name], 0);
+}
+
+/** Of each latent level, finest first: the sizes halve, rounded up. */
+function gridShapes({ height, width }, levels) {
+  return Array.from({ length: levels }, (_, k) => ({ height: ((height - 1) >> k) + 1, width: ((width - 1) >> k) + 1 }));
+}
+
+/** The symbols of all of a group's tensors in a row. */
+function codeSymbols(kernel, group) {
+  share(group, group.model.code(kernel, countOf(group)));
+}
+
+/** By how much they differ from those of the first segment's group, whose step and model they have. */
+function codeDifferences(kernel, group, base) {
+  if (base instanceof Error) throw new BitstreamError(`written as differences to segment 0: ${base.message}`);
+  const first = base.find(({ name }) => name === group.name);
+  const [wanted, came] = [first, group].map(({ members }) => JSON.stringify(members.map(({ name, shape }) => [name, shape])));
+  if (wanted !== came)
+    throw new BitstreamError(`wanted differences of tensors ${wanted} as the first segment has them, got ${came}`);
+  const differences = codeModel(kernel).code(kernel, countOf(group));
+  const all = first.all.map((symbol, i) => symbol + differences[i]);
+  const [least, most] = first.model.range;
+  if (all.some((symbol) => !(symbol >= least && symbol <= most)))
+    throw new BitstreamError(`wanted differences to symbols from ${least} to ${most}, got others`);
+  Object.assign(group, { exponent: first.exponent, model: first.model });
+  share(group, all);
+}
+
+function countOf({ members }) {
+  return members.reduce((sum, { count }) => sum + count, 0);
+}
+
+/** What all tensors have in a row, to each. */
+function share(group, all) {
+  const { members, exponent, model } = group;
+  group.all = all;
+  let at = 0;
+  group.tensors = members.map(({ name, shape, count }) => {
+    const symbols = all.subarray(at, (at += count));
+    return [name, { shape, symbols, exponent, values: () => model.values(symbols, exponent) }];
+  });
+}

@@ -1,0 +1,284 @@
+/* The synthesis of `pyramid`, row by row: upsampling of all grids, the 1x1 network, the 3x3 residuals and the linear path.
+
+A level keeps the few rows that the next finer one still looks at, so that a picture takes memory by its width alone, and
+what is made is used while it is in cache. `models/parts/upsampling.py` and `synthesis.py` say what is computed. Rows are padded
+to whole blocks and have EDGE samples more on either side, which repeat the first and the last.
+*/
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define API __attribute__((visibility("default")))
+
+enum {
+    LEVELS_MAX = 16,
+    HIDDEN_MAX = 256,
+    CHANNELS_MAX = 4,
+    RESIDUALS = 2,
+    TAPS = 4,
+    EDGE = 4,
+    LANES = 4,
+    BLOCK = 16,   /* samples that the 1x1 network and the 3x3 convolutions take at once */
+    FILTERED = 8, /* rows kept, a power of two: a filter sees 7, a doubling 4, a convolution 3 */
+    WIDE = 4,
+    KEPT = 4
+};
+
+typedef float Floats __attribute__((vector_size(4 * LANES)));
+
+/* As `synthesis.js` writes it: sizes, grids from fine to coarse, tensors in row-major order. */
+typedef struct {
+    int32_t levels, hidden, channels, height, width;
+    const int32_t *grids[LEVELS_MAX];
+    const float *kernels, *filters; /* (levels - 1, TAPS) */
+    const float *hidden_weight, *pixel_weight, *skip_weight, *residual_weight[RESIDUALS];
+    const float *hidden_bias, *pixel_bias, *residual_bias[RESIDUALS];
+} Picture;
+
+typedef struct {
+    int32_t height, width, channels;
+    size_t stride;                   /* of a row of one channel */
+    int32_t next_filtered, next_wide; /* the first row that has not been made */
+    float *filtered, *wide, *row;
+} Level;
+
+/* `kept[0]` are the 1x1 network's rows, `kept[1]` those of the first residual, `line` the linear path's. */
+typedef struct {
+    const Picture *picture;
+    Level levels[LEVELS_MAX];
+    float *kept[RESIDUALS], *line;
+    int32_t next_kept[RESIDUALS], next;
+} Synthesis;
+
+static inline Floats load(const float *at) {
+    Floats values;
+    __builtin_memcpy(&values, at, sizeof values);
+    return values;
+}
+
+static inline void store(float *at, Floats values) { __builtin_memcpy(at, &values, sizeof values); }
+
+static inline Floats all(float value) { return (Floats){value, value, value, value}; }
+
+static inline int32_t clamped(int32_t value, int32_t end) { return value < 0 ? 0 : value < end ? value : end - 1; }
+
+static inline float positive(float value) { return value > 0 ? value : 0; } /* 0 for what is no number */
+
+static void repeat_edges(float *row, int32_t width) {
+    for (int i = 1; i <= EDGE; i++) row[-i] = row[0];
+    for (int i = 0; i < EDGE; i++) row[width + i] = row[width - 1];
+}
+
+static size_t stride_of(int32_t width) { return ((size_t)width + BLOCK - 1) / BLOCK * BLOCK + 2 * EDGE; }
+
+static float *taken(float **scratch, size_t rows, size_t stride) {
+    float *first = *scratch + EDGE;
+    *scratch += rows * stride;
+    return first;
+}
+
+/* Lay out the levels from `scratch` on; returns how many floats that takes. */
+static size_t laid_out(Synthesis *s, const Picture *picture, float *scratch) {
+    float *begin = scratch;
+    for (int k = 0; k < picture->levels; k++) {
+        int32_t height = ((picture->height - 1) >> k) + 1, width = ((picture->width - 1) >> k) + 1;
+        int32_t channels = picture->levels - k;
+        size_t stride = stride_of(width);
+        s->levels[k] = (Level){height, width, channels, stride, 0, 0, NULL, NULL, NULL};
+        s->levels[k].filtered = taken(&scratch, FILTERED, stride);
+        s->levels[k].wide = taken(&scratch, (size_t)WIDE * (channels - 1), stride);
+        s->levels[k].row = taken(&scratch, channels, stride);
+    }
+    size_t rows = (size_t)KEPT * picture->channels, stride = s->levels[0].stride;
+    for (int i = 0; i < RESIDUALS; i++) s->kept[i] = taken(&scratch, rows, stride);
+    s->line = taken(&scratch, rows, stride);
+    return (size_t)(scratch - begin);
+}
+
+API size_t inrc_synthesis_size(void) { return sizeof(Synthesis); }
+
+API size_t inrc_synthesis_scratch(Synthesis *s, const Picture *picture) { return laid_out(s, picture, NULL); }
+
+API void inrc_synthesis_begin(Synthesis *s, const Picture *picture, float *scratch) {
+    *s = (Synthesis){.picture = picture};
+    laid_out(s, picture, scratch);
+}
+
+static void to_floats(const int32_t *grid, int32_t width, float *row) {
+    for (int32_t x = 0; x < width; x++) row[x] = (float)grid[x];
+    repeat_edges(row, width);
+}
+
+/* A row of `grid` through the filter's row, using `row` for its floats. */
+static void filter_row(const int32_t *grid, int32_t width, const float *side, float *row, float *out) {
+    to_floats(grid, width, row);
+    for (int32_t x = 0; x < width; x += LANES) {
+        Floats sum = (1 + side[0]) * load(row + x);
+        for (int k = 1; k < TAPS; k++) sum += side[k] * (load(row + x - k) + load(row + x + k));
+        store(out + x, sum);
+    }
+}
+
+/* Twice as many samples of a row: even[i] = sum of taps[k] x[i - 2 + k], the odd ones mirrored. */
+static void double_row(const float *x, int32_t width, const float *taps, float *out) {
+    for (int32_t i = 0; i < width; i += LANES) {
+        Floats even = all(0), odd = all(0);
+        for (int k = 0; k < TAPS; k++) {
+            even += taps[k] * load(x + i - 2 + k);
+            odd += taps[TAPS - 1 - k] * load(x + i - 1 + k);
+        }
+        store(out + 2 * i, __builtin_shufflevector(even, odd, 0, 4, 1, 5));
+        store(out + 2 * i + LANES, __builtin_shufflevector(even, odd, 2, 6, 3, 7));
+    }
+}
+
+/* Row y of the stack of level k, finest grid first; rows are made in order. */
+static void make_row(Synthesis *s, int k, int32_t y) {
+    Level *here = &s->levels[k], *coarser = here + 1;
+    const int32_t *grid = s->picture->grids[k];
+    size_t stride = here->stride;
+    if (here->channels == 1) {
+        to_floats(grid + (size_t)y * here->width, here->width, here->row);
+        return;
+    }
+    const float *side = s->picture->filters + k * TAPS, *taps = s->picture->kernels + k * TAPS;
+    for (; here->next_filtered <= clamped(y + TAPS - 1, here->height); here->next_filtered++)
+        filter_row(grid + (size_t)here->next_filtered * here->width, here->width, side, here->row,
+                   here->filtered + here->next_filtered % FILTERED * stride);
+    int32_t first = y / 2 - 2 + y % 2; /* of TAPS rows of the coarser level */
+    for (; here->next_wide <= clamped(first + TAPS - 1, coarser->height); here->next_wide++) {
+        make_row(s, k + 1, here->next_wide);
+        for (int c = 0; c < coarser->channels; c++)
+            double_row(coarser->row + c * coarser->stride, coarser->width, taps,
+                       here->wide + (size_t)(here->next_wide % WIDE * coarser->channels + c) * stride);
+    }
+    const float *near[2 * TAPS - 1];
+    for (int i = 0; i < 2 * TAPS - 1; i++)
+        near[i] = here->filtered + clamped(y + i + 1 - TAPS, here->height) % FILTERED * stride;
+    for (int32_t x = 0; x < here->width; x += LANES) {
+        Floats sum = (1 + side[0]) * load(near[TAPS - 1] + x);
+        for (int i = 1; i < TAPS; i++) sum += side[i] * (load(near[TAPS - 1 - i] + x) + load(near[TAPS - 1 + i] + x));
+        store(here->row + x, sum);
+    }
+    repeat_edges(here->row, here->width);
+    for (int c = 0; c < coarser->channels; c++) {
+        float *row = here->row + (c + 1) * stride;
+        for (int i = 0; i < TAPS; i++)
+            near[i] = here->wide + (size_t)(clamped(first + i, coarser->height) % WIDE * coarser->channels + c) * stride;
+        for (int32_t x = 0; x < here->width; x += LANES) {
+            Floats sum = all(0);
+            for (int i = 0; i < TAPS; i++) sum += taps[y % 2 ? TAPS - 1 - i : i] * load(near[i] + x);
+            store(row + x, sum);
+        }
+        repeat_edges(row, here->width);
+    }
+}
+
+/* out[j][lane] = bias[j] + sum over k of weights[j][k] x[k][lane] of a BLOCK */
+static inline void product(const float *weights, const float *bias, int outputs, int inputs, const float *x, size_t stride,
+                           float *out, size_t out_stride) {
+    for (int j = 0; j < outputs; j++, weights += inputs) {
+        Floats sums[BLOCK / LANES];
+        for (int v = 0; v < BLOCK / LANES; v++) sums[v] = all(bias ? bias[j] : 0);
+        for (int k = 0; k < inputs; k++)
+            for (int v = 0; v < BLOCK / LANES; v++) sums[v] += weights[k] * load(x + k * stride + LANES * v);
+        for (int v = 0; v < BLOCK / LANES; v++) store(out + j * out_stride + LANES * v, sums[v]);
+    }
+}
+
+/* Row y of the 1x1 network, and of the linear path. */
+static void mix(Synthesis *s, int32_t y) {
+    const Picture *p = s->picture;
+    const Level *finest = s->levels;
+    float hidden[HIDDEN_MAX * BLOCK];
+    size_t stride = finest->stride, at = (size_t)(y % KEPT * p->channels) * stride;
+    make_row(s, 0, y);
+    for (int32_t x = 0; x < p->width; x += BLOCK) {
+        const float *features = finest->row + x;
+        product(p->hidden_weight, p->hidden_bias, p->hidden, p->levels, features, stride, hidden, BLOCK);
+        for (int i = 0; i < p->hidden * BLOCK; i++) hidden[i] = positive(hidden[i]);
+        product(p->pixel_weight, p->pixel_bias, p->channels, p->hidden, hidden, BLOCK, s->kept[0] + at + x, stride);
+        product(p->skip_weight, NULL, p->channels, p->levels, features, stride, s->line + at + x, stride);
+    }
+    for (int c = 0; c < p->channels; c++) repeat_edges(s->kept[0] + at + c * stride, p->width);
+}
+
+/* Row y of residual i, x + conv(x), into `out` (channels, stride). */
+static void residual(Synthesis *s, int i, int32_t y, float *out) {
+    const Picture *p = s->picture;
+    size_t stride = s->levels[0].stride;
+    const float *rows[3];
+    for (int dy = 0; dy < 3; dy++) rows[dy] = s->kept[i] + (size_t)(clamped(y + dy - 1, p->height) % KEPT * p->channels) * stride;
+    for (int o = 0; o < p->channels; o++)
+        for (int32_t x = 0; x < p->width; x += BLOCK) {
+            const float *weight = p->residual_weight[i] + o * p->channels * 9;
+            Floats sums[BLOCK / LANES];
+            for (int v = 0; v < BLOCK / LANES; v++) sums[v] = p->residual_bias[i][o] + load(rows[1] + o * stride + x + LANES * v);
+            for (int c = 0; c < p->channels; c++)
+                for (int dy = 0; dy < 3; dy++)
+                    for (int dx = -1; dx < 2; dx++, weight++)
+                        for (int v = 0; v < BLOCK / LANES; v++)
+                            sums[v] += *weight * load(rows[dy] + c * stride + x + dx + LANES * v);
+            for (int v = 0; v < BLOCK / LANES; v++) store(out + o * stride + x + LANES * v, sums[v]);
+        }
+}
+
+/* Row y after the first residual and its ReLU. */
+static void make_first(Synthesis *s, int32_t y) {
+    const Picture *p = s->picture;
+    size_t stride = s->levels[0].stride;
+    for (; s->next_kept[0] <= clamped(y + 1, p->height); s->next_kept[0]++) mix(s, s->next_kept[0]);
+    float *out = s->kept[1] + (size_t)(y % KEPT * p->channels) * stride;
+    residual(s, 0, y, out);
+    for (int c = 0; c < p->channels; c++) {
+        float *row = out + c * stride;
+        for (int32_t x = 0; x < p->width; x++) row[x] = positive(row[x]);
+        repeat_edges(row, p->width);
+    }
+}
+
+/* An integer from 0 to `peak` of a sample in [0, 1], rounded half to even. */
+static inline int32_t quantized(float sample, float peak) {
+    const float whole = 12582912; /* 1.5 * 2^23: what is added to it loses its fraction */
+    float scaled = positive(sample * peak);
+    return (int32_t)((scaled < peak ? scaled : peak) + whole - whole);
+}
+
+/* The next `rows` rows of the picture, (rows, width, channels) of 1 or 2 `bytes` a sample. `image` holds a row of each channel,
+   as long as a level's. */
+API void inrc_synthesize(Synthesis *s, int32_t rows, int32_t bytes, float *image, uint8_t *samples) {
+    const Picture *p = s->picture;
+    size_t stride = s->levels[0].stride;
+    float peak = bytes == 1 ? 255 : 65535;
+    image += EDGE;
+    for (int32_t end = s->next + rows; s->next < end; s->next++) {
+        for (; s->next_kept[1] <= clamped(s->next + 1, p->height); s->next_kept[1]++) make_first(s, s->next_kept[1]);
+        residual(s, 1, s->next, image);
+        for (int c = 0; c < p->channels; c++) {
+            const float *row = image + c * stride, *line = s->line + (size_t)(s->next % KEPT * p->channels + c) * stride;
+            for (int32_t x = 0; x < p->width; x++) {
+                size_t at = (size_t)x * p->channels + c;
+                int32_t value = quantized(row[x] + line[x], peak);
+                if (bytes == 1) samples[at] = (uint8_t)value;
+                else ((uint16_t *)samples)[at] = (uint16_t)value;
+            }
+        }
+        samples += (size_t)p->width * p->channels * bytes;
+    }
+}
+
+/* Samples as a canvas takes them: n pixels of red, green, blue and opacity, 8 bits each. */
+API void inrc_rgba(const uint8_t *samples, int32_t channels, int32_t bytes, size_t n, uint8_t *out) {
+    for (size_t i = 0; i < n; i++, out += 4) {
+        uint8_t pixel[CHANNELS_MAX] = {0};
+        for (int c = 0; c < channels; c++) {
+            size_t at = i * channels + c;
+            pixel[c] = bytes == 1 ? samples[at] : (uint8_t)((((const uint16_t *)samples)[at] + 128) / 257);
+        }
+        int grey = channels < 3;
+        out[0] = pixel[0];
+        out[1] = grey ? pixel[0] : pixel[1];
+        out[2] = grey ? pixel[0] : pixel[2];
+        out[3] = channels % 2 ? 255 : pixel[channels - 1];
+    }
+}
