@@ -212,6 +212,11 @@ def indices_group(tensors: Tensors, names: list[str]) -> Group:
     return Group(0, Bits(max(int(values.max()) for values in symbols.values()).bit_length()), symbols)
 
 
+def integers_group(tensors: Tensors, names: list[str]) -> Group:
+    """Whole numbers as they are."""
+    return group_of(tensors, names, 0)
+
+
 CODINGS: dict[str, Callable[[Tensors, list[str]], Group]] = {
     "half": half_group,
     "sparse half": sparse_half_group,
@@ -221,6 +226,7 @@ CODINGS: dict[str, Callable[[Tensors, list[str]], Group]] = {
     "learned": learned_group,
     "static": static_group,
     "indices": indices_group,
+    "integers": integers_group,
 }
 
 

@@ -398,6 +398,11 @@ def fingerprint(picture: Picture, *options: object) -> str:
     return hashlib.sha256(picture.pixels.tobytes() + repr((picture.pixels.shape, options)).encode()).hexdigest()
 
 
+def keyed(options: Mapping[str, object]) -> list[tuple[str, object]]:
+    """Those that an encode must share with the one that it goes on from: neither the device nor the threads."""
+    return sorted((name, value) for name, value in options.items() if name not in ("device", "threads"))
+
+
 def save_checkpoint(path: Path, key: str, state: dict) -> None:
     """Whole or not at all."""
     buffer = BytesIO()
