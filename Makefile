@@ -38,7 +38,7 @@ lint: $(VENV)/dev.stamp
 
 WEB := runtime/web
 NPM := build/web/node_modules
-WASM := runtime/kernel.c $(WEB)/src/tables.c $(WEB)/src/synthesis.c
+WASM := runtime/kernel.c $(addprefix $(WEB)/src/,tables.c synthesis.c pixels.c)
 WASM_OUT ?= $(WEB)/dist/decoder.wasm
 BUNDLE_OUT ?= $(WEB)/dist
 CLANG ?= clang
@@ -48,7 +48,7 @@ wasm: $(WASM_OUT)
 bundle: $(BUNDLE_OUT)/inr.js
 
 # -O3 makes it a third larger, and no faster.
-$(WASM_OUT): $(WASM)
+$(WASM_OUT): $(WASM) $(WEB)/src/pixels.h
 	$(CLANG) --target=wasm32 -std=c99 -O2 -msimd128 -mbulk-memory -ffreestanding -nostdlib -fvisibility=hidden -Wall -Wextra \
 		-Wl,--no-entry,--export-dynamic,--export=__heap_base,-z,stack-size=131072,--stack-first,--strip-debug -o $@ $(WASM)
 	@chmod -x $@

@@ -25,7 +25,7 @@ async function engineOf({ profile }, options) {
   const manifest = manifestOf(profile);
   if (manifest) return pyramid(manifest);
   const { engine } = await import(new URL("onnx.js", import.meta.url).href);
-  return engine(profile, options);
+  return engine(profile, withKernel, options);
 }
 
 /**
