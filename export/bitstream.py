@@ -7,11 +7,11 @@ import torch
 
 from ..models.method import Architecture, Inr
 from ..runtime.coder import Meter
-from ..runtime.decoder import decode
+from ..runtime.decoder import InrFile
 from ..runtime.pixels import Metadata, quantize
 from ..runtime.profile import STANDARD
-from ..runtime.segment import Segment, code_segment, read_segment, write_segment
-from ..runtime.syntax import Header, read_file, write_file
+from ..runtime.segment import Base, Segment, code_segment, write_segment
+from ..runtime.syntax import Header, write_file
 from .quantize import Cost, keep_exact, quantize_networks
 
 
@@ -36,45 +36,51 @@ def export(
     bit_price: float,
     metadata: Metadata,
     best: bool = False,
+    base: Segment | None = None,
 ) -> Exported:
-    """Quantize, write, and check. Costs, and `best`, as in `quantize_networks`."""
+    """Quantize, write, and check. Costs, and `best`, as in `quantize_networks`. With a `base`, a clip's first segment, the
+    file's is another of that clip's."""
     tensors = keep_exact(inr.tensors, architecture.manifest)
     groups, decoded = quantize_networks(
-        tensors, architecture.manifest, distortion, rate, bit_price, architecture.coding, best
+        tensors, architecture.manifest, distortion, rate, bit_price, architecture.coding, best, base.groups if base else {}
     )
     grids = [np.rint(grid.detach().cpu().numpy()).astype(np.int32) for grid in architecture.grids(inr.latents)]
     segment = Segment(architecture.sizes, groups, grids)
-    data = to_bytes(architecture, segment, metadata)
+    data = to_bytes(architecture, segment, metadata, base)
     done = Inr(decoded, torch.round(inr.latents.detach()))
-    verify(architecture, done, segment, data)
-    return Exported(data, networks_bytes(architecture, segment), done)
+    verify(architecture, done, segment, data, base)
+    return Exported(data, networks_bytes(architecture, segment, base), done)
 
 
-def to_bytes(architecture: Architecture, segment: Segment, metadata: Metadata) -> bytes:
+def to_bytes(architecture: Architecture, segment: Segment, metadata: Metadata, base: Segment | None = None) -> bytes:
     number = {name: number for number, name in STANDARD.items()}[architecture.manifest.name]
     sections = {name: value for name, value in vars(metadata).items() if value}
-    payload = write_segment(architecture.manifest, architecture.signal, segment)
+    payload = write_segment(architecture.manifest, architecture.signal, segment, as_base(base))
     return write_file(Header(architecture.signal, number, sections=sections), payload)
 
 
-def networks_bytes(architecture: Architecture, segment: Segment) -> int:
+def as_base(segment: Segment | None) -> Base | None:
+    return (lambda: segment) if segment else None
+
+
+def networks_bytes(architecture: Architecture, segment: Segment, base: Segment | None = None) -> int:
     """Bytes of the payload before the latents."""
     meter = Meter()
-    code_segment(meter, architecture.manifest, architecture.signal, segment, latents=False)
+    code_segment(meter, architecture.manifest, architecture.signal, segment, False, as_base(base))
     return round(meter.bits / 8)
 
 
-def verify(architecture: Architecture, inr: Inr, segment: Segment, data: bytes) -> None:
+def verify(architecture: Architecture, inr: Inr, segment: Segment, data: bytes, base: Segment | None = None) -> None:
     """Raises ExportError unless the runtime's latents are equal and its pixels equal within one level to torch's."""
-    header, payload = read_file(data)
-    for mine, theirs in zip(segment.grids, read_segment(architecture.manifest, header.signal, payload).grids):
+    file = InrFile(data, torch.get_num_threads(), base=base)
+    for mine, theirs in zip(segment.grids, file.segment().grids):
         if not np.array_equal(mine, theirs):
             raise ExportError("wanted the latents that were written, the runtime decoded others")
     with torch.no_grad():
         image = architecture.render(inr.tensors, inr.latents).cpu().numpy()
-    wanted = np.moveaxis(quantize(image, header.signal.bit_depth), 1, -1).astype(int)
-    off = np.abs(wanted - decode(data, torch.get_num_threads()).reshape(wanted.shape)).max()
-    if off > tolerance(header.signal.bit_depth):
+    wanted = np.moveaxis(quantize(image, architecture.signal.bit_depth), 1, -1).astype(int)
+    off = np.abs(wanted - np.stack(list(file)).reshape(wanted.shape)).max()
+    if off > tolerance(architecture.signal.bit_depth):
         raise ExportError(f"wanted torch's pixels within one level, the runtime's are off by {off}")
 
 

@@ -65,15 +65,15 @@ def coded_bits(model: EntropyModel, symbols: np.ndarray) -> float:
     return meter.bits
 
 
-def symbols_of(tensors: Tensors, names: list[str], exponent: int) -> dict[str, np.ndarray]:
-    """Integers nearest to `tensors` in steps of 2**-exponent."""
-    scaled = {name: np.rint(tensors[name].detach().cpu().numpy().astype(np.float64) * 2.0**exponent) for name in names}
+def symbols_of(tensors: Tensors, names: list[str], step: float) -> dict[str, np.ndarray]:
+    """Integers nearest to `tensors` in steps of so much."""
+    scaled = {name: np.rint(tensors[name].detach().cpu().numpy().astype(np.float64) / step) for name in names}
     return {name: np.clip(values, -SYMBOL_MAX, SYMBOL_MAX).astype(np.int64) for name, values in scaled.items()}
 
 
 def group_of(tensors: Tensors, names: list[str], exponent: int) -> Group:
     """The group in steps of 2**-exponent with its cheapest entropy model."""
-    symbols = symbols_of(tensors, names, exponent)
+    symbols = symbols_of(tensors, names, 2.0**-exponent)
     return Group(exponent, cheapest_model(np.concatenate([s.ravel() for s in symbols.values()])), symbols)
 
 
@@ -135,10 +135,12 @@ def quantize_networks(
     bit_price: float,
     coding: Mapping[str, str] = MappingProxyType({}),
     best: bool = False,
+    base: Mapping[str, Group] = MappingProxyType({}),
 ) -> tuple[dict[str, Group], Tensors]:
     """Choose each group's step greedily, in the manifest's order, for the least distortion + rate + bit_price * bits.
 
     `coding` names groups that are coded otherwise, as `Architecture.coding`; or if `best`, where nothing else costs less.
+    Groups of `base`, a clip's first segment, are those to which others are written as differences where that costs less.
 
     `distortion` and `rate` are costs of tensors, in the loss's unit: the groups of the context model change the latents'
     rate alone, all others the distortion alone. `bit_price` is what one bit of a network adds to the loss. Returns the
@@ -151,7 +153,7 @@ def quantize_networks(
         decoding = rate if name in CONTEXT_BITS else distortion
 
         def cost(group: Group, decoding: Cost = decoding, others: Tensors = decoded, kind: str = name) -> float:
-            bits = bits_of(group, manifest.counts.get(kind, ()))
+            bits = bits_of(group, manifest.counts.get(kind, ()), base.get(kind))
             return decoding({**others, **quantized(group, tensors)}) + bit_price * bits
 
         if name in coding:
@@ -161,6 +163,9 @@ def quantize_networks(
             loss, searched = cheapest((group_of(tensors, names, exponent) for exponent in exponents), cost)
             if name not in coding or loss < cost(groups[name]):
                 groups[name] = searched
+        other, written = difference_group(tensors, names, base.get(name)), (manifest.counts.get(name, ()), base.get(name))
+        if other and bits_of(other, *written) < bits_of(groups[name], *written) and cost(other) < cost(groups[name]):
+            groups[name] = other
         decoded |= quantized(groups[name], tensors)
     return groups, decoded
 
@@ -179,21 +184,34 @@ def cheapest(groups: Iterable[Group], cost: Callable[[Group], float]) -> tuple[f
     return best
 
 
-def bits_of(group: Group, counts: Counts) -> float:
+def bits_of(group: Group, counts: Counts, base: Group | None = None) -> float:
     """Of the records and the symbols; `counts` as in `entropy.code_model`."""
     meter = Meter()
-    code_group(meter, {name: symbols.shape for name, symbols in group.symbols.items()}, group, counts)
+    code_group(meter, group.shapes, group, counts, (lambda: base) if base else None)
     return meter.bits
+
+
+def difference_group(tensors: Tensors, names: list[str], base: Group | None) -> Group | None:
+    """The group as differences to `base`; None where there is none of these shapes."""
+    if base is None or base.shapes != {name: tuple(tensors[name].shape) for name in names}:
+        return None
+    if isinstance(base.model, Half):
+        symbols = half_group(tensors, names).symbols
+    else:
+        step = float(base.model.values(np.ones(1, np.int64), base.exponent)[0])
+        symbols = symbols_of(tensors, names, step)
+    group = Group(base.exponent, base.model, {name: np.clip(each, *base.model.range) for name, each in symbols.items()})
+    return replace(group, differences=cheapest_model(group.flat - base.flat))
 
 
 def static_group(tensors: Tensors, names: list[str]) -> Group:
     """Whole numbers as they are, by the profile's histograms."""
-    return Group(0, Static(), symbols_of(tensors, names, 0))
+    return Group(0, Static(), symbols_of(tensors, names, 1))
 
 
 def indices_group(tensors: Tensors, names: list[str]) -> Group:
     """Whole numbers as they are, none below zero, in as many bits as the largest takes."""
-    symbols = symbols_of(tensors, names, 0)
+    symbols = symbols_of(tensors, names, 1)
     return Group(0, Bits(max(int(values.max()) for values in symbols.values()).bit_length()), symbols)
 
 
@@ -223,5 +241,5 @@ def _finest_context(tensors: Tensors, manifest: Manifest) -> ContextModel:
     for name, members in manifest.groups.items():
         if name in CONTEXT_BITS:
             names = [tensor for tensor, _ in members]
-            groups[name] = Group(CONTEXT_BITS[name], Zeros(), symbols_of(tensors, names, CONTEXT_BITS[name]))
+            groups[name] = Group(CONTEXT_BITS[name], Zeros(), symbols_of(tensors, names, 2.0 ** -CONTEXT_BITS[name]))
     return context_model(manifest.order, groups, bound=False)

@@ -1,4 +1,4 @@
-"""`inrc decode` and `info`, and what `bench` takes: the commands that need no torch. `train.cli` adds the others."""
+"""The commands that need no torch: `inrc decode`, `info` and what `play` and `bench` take. `train.cli` adds the others."""
 
 import argparse
 import json
@@ -14,6 +14,7 @@ from .decoder import open as open_inr
 from .gallery import gallery_command, serve_command
 from .inspect import macs_per_pixel, section_bytes
 from .pixels import write_image
+from .play import play_command
 from .speed import bench_command
 
 Command = Callable[[argparse.Namespace], None]
@@ -39,6 +40,14 @@ def add_commands(commands: Any) -> None:
     info.add_argument("input", metavar="IN.inr")
     add_json(info)
     add_trust(info)
+    play = add(commands, "play", play_command, "show a clip in a window; without a display, time it as fast as it decodes")
+    play.add_argument("input", metavar="IN.inr", help="a clip; keys: space holds, left and right seek, q ends")
+    play.add_argument("--loop", action="store_true", help="again from the first frame, until q")
+    play.add_argument("--seconds", type=positive, metavar="S", help="no longer than S seconds (without a display 5)")
+    play.add_argument("--allow-partial", action="store_true", help="the start of a clip's file, too")
+    add_threads(play)
+    add_json(play)
+    add_trust(play)
     bench = add(commands, "bench", bench_command, "time the stages of decoding, on one thread and on all")
     bench.add_argument("input", metavar="IN.inr")
     bench.add_argument("--runs", type=whole(RUNS_MAX), default=5, metavar="N", help="the median of N is printed (default 5)")
@@ -104,6 +113,17 @@ def times(text: str) -> float:
     if not (text.endswith("x") and 0 < factor < math.inf):
         raise argparse.ArgumentTypeError(f"wanted a multiple such as 2x or 0.5x, got {text}")
     return factor
+
+
+def positive(text: str) -> float:
+    """For argparse: seconds."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"wanted a positive number, got {text}")
+    return number
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:

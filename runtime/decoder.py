@@ -16,7 +16,7 @@ import numpy as np
 from .clip import ClipFacts, code_facts
 from .pixels import Metadata
 from .profile import Profile, standard, unbundle
-from .segment import Segment, read_segment
+from .segment import Base, Segment, read_segment
 from .syntax import DIGEST, NAMED_BY_DIGEST, PIXELS_MAX, Entry, Header, Signal, check, read_header
 from .synthesis import Synthesis, Window, assemble, halved
 from .wire import BitstreamError, Reader
@@ -94,8 +94,8 @@ def find_profile(header: Header, trust_graph: bool = False) -> Profile:
 class InrFile:
     """A file or bytes, parsed but not yet decoded: `file[k]` decodes frame k, iterating decodes them all.
 
-    Options as `decode`'s. A `partial` file is the start of one, allowed: what it lacks is guessed from what is there. Raises
-    BitstreamError, OSError.
+    Options as `decode`'s. A `partial` file is the start of one, allowed: what it lacks is guessed from what is there. With a
+    clip's first segment as `base` it is another of that clip's, on its way into one file. Raises BitstreamError, OSError.
     """
 
     def __init__(
@@ -105,6 +105,7 @@ class InrFile:
         pixels_max: int = PIXELS_MAX,
         trust_graph: bool = False,
         allow_partial: bool = False,
+        base: Segment | None = None,
     ) -> None:
         self.data, self.threads, self.pixels_max, self.partial = read_source(source), threads, pixels_max, False
         try:
@@ -119,7 +120,8 @@ class InrFile:
         there = bisect_right(self._ends, len(self.data)) - 1
         self._frames = list(accumulate((entry.frames for entry in self.index[:there]), initial=0))
         self.profile = find_profile(self.header, trust_graph)
-        self._kept: tuple[int, Segment] | None = None
+        self._base = base
+        self._kept: dict[int, Segment] = {}
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -147,9 +149,11 @@ class InrFile:
         """Of the k-th segment. Raises BitstreamError for a damaged one of a clip."""
         payload = bytes(self.data[self._ends[k] : self._ends[k + 1]])
         if self.header.index:
-            frames = f"frames {self._frames[k]} to {self._frames[k + 1] - 1}"
-            check(self.index[k].crc, zlib.crc32(payload), f"damaged segment {k} ({frames})")
+            check(self.index[k].crc, zlib.crc32(payload), f"damaged {self._name(k)}")
         return payload
+
+    def _name(self, k: int) -> str:
+        return f"segment {k} (frames {self._frames[k]} to {self._frames[k + 1] - 1})"
 
     def signal(self, k: int = 0) -> Signal:
         """Of the k-th segment alone."""
@@ -158,14 +162,29 @@ class InrFile:
     def segment(self, k: int = 0) -> Segment:
         """The k-th segment's decoded symbols: network tensors and latents. Raises BitstreamError.
 
-        Those of several frames are kept until another segment is wanted.
+        Those of several frames are kept until another segment is wanted; the first ones, to which others may be differences,
+        for good.
         """
-        if self._kept is not None and self._kept[0] == k:
-            return self._kept[1]
+        if k in self._kept:
+            return self._kept[k]
         partial = self.partial and not self.header.index
-        segment = read_segment(self.profile.manifest, self.signal(k), self.payload(k), partial)
-        self._kept = (k, segment) if len(self) > 1 else None
+        segment = read_segment(self.profile.manifest, self.signal(k), self.payload(k), partial, self._base_of(k))
+        if len(self) > 1:
+            self._kept = {first: kept for first, kept in self._kept.items() if first == 0} | {k: segment}
         return segment
+
+    def _base_of(self, k: int) -> Base | None:
+        """What gives the segment to which the k-th may be differences; the first has none."""
+        if k == 0:
+            return (lambda base=self._base: base) if self._base else None
+
+        def base() -> Segment:
+            try:
+                return self.segment(0)
+            except BitstreamError as error:
+                raise BitstreamError(f"{self._name(k)} is written as differences to segment 0: {error}") from None
+
+        return base
 
     def __len__(self) -> int:
         """Frames; of a clip that is cut, those of the segments that are whole."""

@@ -34,6 +34,11 @@ class EntropyModel:
         """Write `given` (n,) integers, or read n of them."""
         raise NotImplementedError
 
+    @property
+    def range(self) -> tuple[int, int]:
+        """The least and the largest symbol that it knows."""
+        return -SYMBOL_MAX, SYMBOL_MAX
+
     def values(self, symbols: np.ndarray, exponent: int) -> np.ndarray:
         """float32: what `symbols` stand for, in steps of 2**-exponent."""
         return symbols.astype(np.float32) * np.float32(2.0**-exponent)
@@ -67,6 +72,10 @@ class Bits(EntropyModel):
     width: int = _bound(25)
     tag: ClassVar[int] = 2
 
+    @property
+    def range(self) -> tuple[int, int]:
+        return 0, (1 << self.width) - 1
+
     def code(self, coder: Coder, n: int, given: np.ndarray | None = None) -> np.ndarray:
         return coder.uniform(np.full(n, 1 << self.width), given)
 
@@ -76,6 +85,10 @@ class Half(EntropyModel):
     """IEEE half floats by their 16 bits, as COIN has them (Dupont et al. 2021); there are no steps."""
 
     tag: ClassVar[int] = 3
+
+    @property
+    def range(self) -> tuple[int, int]:
+        return 0, (1 << 16) - 1
 
     def code(self, coder: Coder, n: int, given: np.ndarray | None = None) -> np.ndarray:
         return coder.uniform(np.full(n, 1 << 16), given)

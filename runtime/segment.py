@@ -1,5 +1,10 @@
-"""A segment: everything that one INR's payload carries, coded by one walk for both directions."""
+"""A segment: everything that one INR's payload carries, coded by one walk for both directions.
 
+A clip's segments but the first say of each group of tensors whether it is whole, or differences to the first segment's group
+of that name. The first is read once; so each of the others can be had without those between.
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,11 +25,25 @@ WEIGHTS_MAX = 2**24  # values over all tensors of a segment
 
 @dataclass(frozen=True)
 class Group:
-    """Tensors that share a step, 2**-`exponent`, and an entropy model; `symbols` by tensor name, integers."""
+    """Tensors that share a step, 2**-`exponent`, and an entropy model; `symbols` by tensor name, integers.
+
+    `differences`, if they are written as such to the group of a clip's first segment: what those are coded with. Step and
+    model are then that group's.
+    """
 
     exponent: int
     model: EntropyModel
     symbols: dict[str, np.ndarray]
+    differences: EntropyModel | None = None
+
+    @property
+    def flat(self) -> np.ndarray:
+        """(n,) int64, the symbols of all tensors in a row."""
+        return np.concatenate([symbols.ravel() for symbols in self.symbols.values()]).astype(np.int64)
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        return {name: symbols.shape for name, symbols in self.symbols.items()}
 
     def values(self) -> dict[str, np.ndarray]:
         """float32 tensors."""
@@ -40,15 +59,24 @@ class Segment:
     grids: list[np.ndarray] = field(default_factory=list)
 
 
+Base = Callable[[], Segment]  # a clip's first segment, read where it is needed
+
+
 def grid_shapes(signal: Signal, levels: int) -> list[tuple[int, int]]:
     """(h, w) of each latent level, finest first: the sizes halve, rounded up."""
     return [(-(-signal.height // 2**k), -(-signal.width // 2**k)) for k in range(levels)]
 
 
 def code_segment(
-    coder: Coder, manifest: Manifest, signal: Signal, given: Segment | None = None, latents: bool = True
+    coder: Coder,
+    manifest: Manifest,
+    signal: Signal,
+    given: Segment | None = None,
+    latents: bool = True,
+    base: Base | None = None,
 ) -> Segment:
-    """Write `given`, or read a segment: sizes, network tensors by groups, and, if wanted, latents."""
+    """Write `given`, or read a segment: sizes, network tensors by groups, and, if wanted, latents. Those after a clip's first
+    have a `base`."""
     if manifest.levels and signal.frames > 1:
         raise BitstreamError(f"wanted one frame with {manifest.name}, got {signal.frames}")
     sizes = {name: coder.integer(most, given.sizes[name] - 1 if given else None) + 1 for name, most in manifest.sizes}
@@ -58,8 +86,9 @@ def code_segment(
     }
     if (n := sum(int(np.prod(shape)) for tensors in shapes.values() for shape in tensors.values())) > WEIGHTS_MAX:
         raise BitstreamError(f"wanted at most {WEIGHTS_MAX} network parameters, got {n}")
+    counts = manifest.counts
     groups = {
-        group: code_group(coder, tensors, given.groups[group] if given else None, manifest.counts.get(group, ()))
+        group: code_group(coder, tensors, given and given.groups[group], counts.get(group, ()), _group_of(base, group))
         for group, tensors in shapes.items()
     }
     if isinstance(coder, PartialDecoder):
@@ -74,16 +103,46 @@ def code_segment(
 
 
 def code_group(
-    coder: Coder, shapes: dict[str, tuple[int, ...]], given: Group | None = None, histograms: Counts = ()
+    coder: Coder,
+    shapes: dict[str, tuple[int, ...]],
+    given: Group | None = None,
+    histograms: Counts = (),
+    base: Callable[[], Group] | None = None,
 ) -> Group:
-    """A step exponent, an entropy model's record, and the symbols of all tensors in a row."""
+    """Where there is a `base`, whether these are differences to it; if not, a step exponent; an entropy model's record, and
+    the symbols of all tensors in a row."""
+    if base and coder.integer(2, given.differences is not None if given else None):
+        return code_differences(coder, shapes, base(), given)
     exponent = coder.integer(EXPONENTS, given.exponent if given else None)
     model = code_model(coder, given.model if given else None, histograms)
-    counts = [int(np.prod(shape)) for shape in shapes.values()]
-    flat = None if given is None else np.concatenate([given.symbols[name].ravel() for name in shapes])
-    flat = model.code(coder, sum(counts), flat)
-    parts = np.split(flat, np.cumsum(counts)[:-1])
-    return Group(exponent, model, {name: part.reshape(shape) for (name, shape), part in zip(shapes.items(), parts)})
+    flat = model.code(coder, _count(shapes), None if given is None else given.flat)
+    return Group(exponent, model, _shaped(flat, shapes))
+
+
+def _group_of(base: Base | None, name: str) -> Callable[[], Group] | None:
+    return (lambda: base().groups[name]) if base else None
+
+
+def code_differences(coder: Coder, shapes: dict[str, tuple[int, ...]], base: Group, given: Group | None = None) -> Group:
+    """An entropy model's record, and by how much symbols differ from those of `base`, whose step and model they have."""
+    if shapes != base.shapes:
+        raise BitstreamError(f"wanted differences of tensors {base.shapes} as the first segment has them, got {shapes}")
+    model = code_model(coder, given.differences if given else None)
+    flat = base.flat + model.code(coder, _count(shapes), given.flat - base.flat if given else None)
+    least, most = base.model.range
+    if flat.size and not least <= flat.min() <= flat.max() <= most:
+        raise BitstreamError(f"wanted differences to symbols from {least} to {most}, got up to {np.abs(flat).max()}")
+    return Group(base.exponent, base.model, _shaped(flat, shapes), model)
+
+
+def _count(shapes: dict[str, tuple[int, ...]]) -> int:
+    return sum(int(np.prod(shape)) for shape in shapes.values())
+
+
+def _shaped(flat: np.ndarray, shapes: dict[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
+    """By name what `Group.flat` has in a row."""
+    ends = np.cumsum([int(np.prod(shape)) for shape in shapes.values()])
+    return {name: part.reshape(shape) for (name, shape), part in zip(shapes.items(), np.split(flat, ends[:-1]))}
 
 
 def context_model(order: str, groups: dict[str, Group], bound: bool = True) -> ContextModel:
@@ -123,18 +182,20 @@ NETWORK_TENSORS = (
 )
 
 
-def write_segment(manifest: Manifest, signal: Signal, segment: Segment) -> bytes:
+def write_segment(manifest: Manifest, signal: Signal, segment: Segment, base: Base | None = None) -> bytes:
     from .range_coder import Encoder  # constriction's: a machine that only decodes may do without
 
     coder = Encoder()
-    code_segment(coder, manifest, signal, segment)
+    code_segment(coder, manifest, signal, segment, base=base)
     return coder.finish()
 
 
-def read_segment(manifest: Manifest, signal: Signal, payload: bytes, partial: bool = False) -> Segment:
+def read_segment(
+    manifest: Manifest, signal: Signal, payload: bytes, partial: bool = False, base: Base | None = None
+) -> Segment:
     """Of a `partial` payload the rest is guessed. Raises BitstreamError where the payload is no segment of this profile."""
     try:
-        return code_segment(PartialDecoder(payload) if partial else decoder(payload), manifest, signal)
+        return code_segment(PartialDecoder(payload) if partial else decoder(payload), manifest, signal, base=base)
     except (BitstreamError, MemoryError):
         raise
     except Exception as error:  # the coder's, or of a manifest that the file itself brings

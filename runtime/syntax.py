@@ -3,8 +3,9 @@
     "INR" version | crc32 | flags | profile | height, width | [frames] | [graph digest] | [sections] | [index] | payload
 
 The CRC-32 covers everything but itself. The payload is one range-coded stream (see `segment`). A default image spends 14
-bytes before it. A clip's payload is several, each for some of its frames; an index says how many frames, how many bytes, and
-their CRC-32. The file's own then covers what lies before the payload alone, so that frames can be had without reading all.
+bytes before it. A clip's payload is several, each for some of its frames, those after the first perhaps as differences to
+it; an index says how many frames, how many bytes, and their CRC-32. The file's own then covers what lies before the payload
+alone, so that frames can be had without reading all.
 """
 
 import zlib

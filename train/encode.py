@@ -16,8 +16,9 @@ import torch
 from ..export.bitstream import Exported, export
 from ..models import METHODS
 from ..models.method import Method, UnsuitedError
-from ..runtime.decoder import decode
+from ..runtime.decoder import InrFile
 from ..runtime.pixels import PixelError, write_atomically
+from ..runtime.segment import Segment
 from ..runtime.syntax import COLOURS, Signal
 from .fit import CHECKS, NOTHING, Budget, Fit, Measure, run
 from .goal import Goal, moved
@@ -110,13 +111,15 @@ def encode_picture(
     checkpoint: Path | None = None,
     resume: bool = False,
     start: Mapping[str, torch.Tensor] = NOTHING,
+    base: Segment | None = None,
 ) -> Result:
     """Fit `method`, perhaps in a variant that it can be tuned to, to the picture, or to a set of them, and write it.
 
     Of weights that the method's paper codes in a way of its own, `coding` "best" takes the cheaper of that and ours.
     `seconds` bounds the whole call and replaces the preset's iterations. Ctrl-C ends the fit, and the best state so far
     is written; `checkpoint` names a file from which a fit that was stopped goes on when `resume`. Tensors of `start` are what
-    those of their name and shape begin with. Raises EncodeError.
+    those of their name and shape begin with; `base` is the first segment of the clip that the pictures go on with. Raises
+    EncodeError.
     """
     started = time.monotonic()
     torch.set_num_threads(threads or ALL_THREADS)
@@ -125,7 +128,7 @@ def encode_picture(
     if seconds is not None:
         budget.deadline = started + positive("--seconds", seconds) * (1 if goal.kind == "lmbda" else MAIN_SHARE)
     chosen = choose_method(method, tune), choose_coding(coding)
-    encoding = Encoding(picture, *chosen, goal, choose_device(device), seed, watch, start)
+    encoding = Encoding(picture, *chosen, goal, choose_device(device), seed, watch, start, base)
     key = fingerprint(picture, method, tune, coding, goal, budget.iterations, seed)
     interrupted = False
     try:
@@ -157,11 +160,13 @@ class Encoding:
         seed: int,
         watch: Watch,
         begin: Mapping[str, torch.Tensor] = NOTHING,
+        base: Segment | None = None,
     ) -> None:
         height, width, channels = picture.pixels.shape[-3:]
         pixels = picture.pixels.reshape(-1, height, width, channels)
         depth = 8 * pixels.dtype.itemsize
         self.picture, self.method, self.goal, self.watch, self.begin = picture, method, goal, watch, begin
+        self.base = base
         self.signal = Signal(height, width, COLOURS[channels - 1], depth, len(pixels))
         if len(pixels) > 1 and not method.sets:
             raise UnsuitedError(f"method {method.name}: wanted one picture, got a set of {len(pixels)}")
@@ -286,8 +291,9 @@ class Encoding:
                 lmbda / self.signal.pixels,
                 self.picture.metadata,
                 self.best_coding,
+                self.base,
             )
-        measure = measured(exported.data, self.picture.pixels)
+        measure = measured(exported.data, self.picture.pixels, self.base)
         error = self.goal.error(len(exported.data), self.signal.pixels, measure.psnr)
         if self.written is None or abs(error) < abs(self._error()):
             self.written = exported, measure, lmbda
@@ -340,9 +346,9 @@ class Encoding:
         return Result(exported.data, exported.networks_bytes, *facts, 0.0, self.picture.notes, missed)
 
 
-def measured(data: bytes, pixels: np.ndarray) -> Measure:
-    """What the runtime makes of the file's bytes."""
-    decoded = decode(data, torch.get_num_threads()).reshape(pixels.shape)
+def measured(data: bytes, pixels: np.ndarray, base: Segment | None = None) -> Measure:
+    """What the runtime makes of the file's bytes; `base` as `InrFile`'s."""
+    decoded = np.stack(list(InrFile(data, torch.get_num_threads(), base=base))).reshape(pixels.shape)
     peak = np.iinfo(pixels.dtype).max
     mse = np.mean((decoded.astype(np.float32) - pixels.astype(np.float32)) ** 2, dtype=np.float64) / peak**2
     return Measure(float(mse), 8 * len(data) / (pixels.size // pixels.shape[-1]))

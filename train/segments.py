@@ -1,4 +1,5 @@
-"""Encode a clip, segment by segment: each is fitted as a set of pictures is, from the networks of the one before.
+"""Encode a clip, segment by segment: each is fitted as a set of pictures is, from the networks of the one before, and may be
+written as differences to the first.
 
 Until all are done each lies as a file of its own in a folder beside the clip's, which is where an interrupted encode goes on.
 """
@@ -20,6 +21,7 @@ from ..models.method import Tensors, UnsuitedError
 from ..runtime.clip import ClipFacts, code_facts
 from ..runtime.decoder import InrFile
 from ..runtime.pixels import Metadata, write_atomically
+from ..runtime.segment import Segment
 from ..runtime.syntax import Header, read_file, write_segments
 from ..runtime.synthesis import network_tensors
 from ..runtime.wire import Writer
@@ -66,11 +68,12 @@ def encode_clip(
     firsts = list(first_frames) or cuts(clip)
     prepare(folder, hashlib.sha256(repr((facts, firsts, goal, method, sorted(options.items()))).encode()).hexdigest(), resume)
     done: list[Path] = []
+    start: Tensors = {}
+    base: Segment | None = None
     errors, iterations, interrupted = 0.0, 0, False
     for k, (first, last) in enumerate(pairwise([*firsts, facts.frames])):
         path, pixels = folder / f"{k:06}.inr", clip.read(first, last)
         if not path.exists():
-            start = network_tensors(InrFile(done[-1]).segment()) if done else {}
 
             def seen(progress: Progress, k: int = k) -> None:
                 whole = (k + progress.done) / len(firsts)
@@ -80,7 +83,8 @@ def encode_clip(
                 Picture(pixels, Metadata(), ()),
                 method,
                 goal=replace(goal, value=goal.value * (last - first) / facts.frames) if goal.kind == "bytes" else goal,
-                start=as_tensors(start),
+                start=start,
+                base=base,
                 checkpoint=path.with_suffix(".resume"),
                 resume=resume,
                 watch=seen,
@@ -91,7 +95,9 @@ def encode_clip(
                 interrupted = True
                 break
             write_atomically(path, result.data)
-        errors += squared_error(path, pixels)
+        file = InrFile(path, base=base)
+        errors += squared_error(file, pixels)
+        start, base = as_tensors(network_tensors(file.segment())), base or file.segment()
         done.append(path)
     if not done:
         raise KeyboardInterrupt
@@ -128,10 +134,10 @@ def as_tensors(arrays: dict[str, np.ndarray]) -> Tensors:
     return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
 
-def squared_error(path: Path, pixels: np.ndarray) -> float:
+def squared_error(file: InrFile, pixels: np.ndarray) -> float:
     """Of what the runtime decodes, the mean over channels summed over pixels, of values in [0, 1]."""
     peak, total = np.iinfo(pixels.dtype).max, 0.0
-    for decoded, frame in zip(InrFile(path), pixels):
+    for decoded, frame in zip(file, pixels):
         difference = (decoded.reshape(frame.shape).astype(np.float32) - frame) / peak
         total += float(np.square(difference).mean(2, dtype=np.float64).sum())
     return total

@@ -25,7 +25,7 @@ from .nerv import BASE, COUNT, MILLIONS, REDUCTION
 LEAST = 6  # channels of a stage; the paper's least is 96, of millions of weights
 HIDDEN, STYLE = 512, 128  # of the perceptrons of t
 FEW, FEWER = 20, 10  # where the weights are not millions
-BITS = 7.5  # of a weight, a first estimate
+BITS = 6.2  # of a weight, a first estimate
 
 
 def stages(name: str) -> Stages:

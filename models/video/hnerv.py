@@ -21,7 +21,7 @@ from ..parts.upconv import Stages
 
 NUMBERS = 16  # of an embedding, in each place
 REDUCTION, LEAST = 1.2, 4  # of channels from stage to stage; the paper's least is 12, which none of its sizes reaches
-BITS = 7.5  # of a weight, a first estimate
+BITS = 6.2  # of a weight, a first estimate
 STEM = (
     ("embedding", ("frames", NUMBERS, *dict(GRID)), "embedding"),
     *conv_entries("stem", NUMBERS, "width0", 1),

@@ -25,7 +25,7 @@ BASE, COUNT = 1.25, 80  # of the positional encoding
 REDUCTION, LEAST = 2, 8  # of channels from stage to stage; the paper's least is 96, of millions of weights
 MILLIONS = 2e6  # of weights
 KEPT = 0.4  # of the weights
-BITS = 8 * KEPT  # of a weight, a first estimate
+BITS = 4.3  # of a weight, pruned ones among them, a first estimate
 
 
 def stages(name: str) -> Stages:

@@ -22,7 +22,7 @@ from ..parts.layers import conv, conv_entries
 from . import hnerv
 
 NUMBERS, WORDS = 8, 64  # of a word, of the codebook
-BITS = 7.5  # of a weight, a first estimate
+BITS = 6.2  # of a weight, a first estimate
 
 
 def manifest(name: str) -> Manifest:

@@ -81,6 +81,26 @@ def test_an_interruption_keeps_segments_and_resuming_goes_on(whole, tmp_path):
     assert rest.data == whole.data and not folder.exists()
 
 
+@pytest.mark.parametrize("method", ["hnerv", "gomes"])
+def test_what_hardly_changes_is_written_as_differences(tmp_path, method):
+    """In segments of equal frames; resumed or not, the same."""
+    frames = np.concatenate([FRAMES[:2]] * 3)
+    options = OPTIONS | {"method": method, "iterations": 12}
+
+    def stop(progress):
+        if "segment 3" in progress.stage:
+            raise KeyboardInterrupt
+
+    assert encode_clip(clip_from_array(frames), tmp_path / "x", watch=stop, **options).interrupted
+    data = encode_clip(clip_from_array(frames), tmp_path / "x", resume=True, **options).data
+    assert data == encode_clip(clip_from_array(frames), tmp_path / "y", **options).data
+    file = inrcodec.open(data)
+    assert all(group.differences is None for group in file.segment(0).groups.values())
+    for k in (1, 2):
+        assert any(group.differences for group in file.segment(k).groups.values())
+        assert file.index[k].size < file.index[0].size
+
+
 def test_networks_begin_where_the_segment_before_ended(tmp_path):
     """After one step the second of two equal segments is better than the first."""
     frames = np.concatenate([FRAMES[:2], FRAMES[:2]])
