@@ -195,11 +195,8 @@ def difference_group(tensors: Tensors, names: list[str], base: Group | None) -> 
     """The group as differences to `base`; None where there is none of these shapes."""
     if base is None or base.shapes != {name: tuple(tensors[name].shape) for name in names}:
         return None
-    if isinstance(base.model, Half):
-        symbols = half_group(tensors, names).symbols
-    else:
-        step = float(base.model.values(np.ones(1, np.int64), base.exponent)[0])
-        symbols = symbols_of(tensors, names, step)
+    half = isinstance(base.model, Half)
+    symbols = half_group(tensors, names).symbols if half else symbols_of(tensors, names, base.step)
     group = Group(base.exponent, base.model, {name: np.clip(each, *base.model.range) for name, each in symbols.items()})
     return replace(group, differences=cheapest_model(group.flat - base.flat))
 
@@ -215,6 +212,11 @@ def indices_group(tensors: Tensors, names: list[str]) -> Group:
     return Group(0, Bits(max(int(values.max()) for values in symbols.values()).bit_length()), symbols)
 
 
+def integers_group(tensors: Tensors, names: list[str]) -> Group:
+    """Whole numbers as they are."""
+    return group_of(tensors, names, 0)
+
+
 CODINGS: dict[str, Callable[[Tensors, list[str]], Group]] = {
     "half": half_group,
     "sparse half": sparse_half_group,
@@ -224,6 +226,7 @@ CODINGS: dict[str, Callable[[Tensors, list[str]], Group]] = {
     "learned": learned_group,
     "static": static_group,
     "indices": indices_group,
+    "integers": integers_group,
 }
 
 

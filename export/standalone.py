@@ -13,6 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from ..runtime.decoder import InrFile
 from ..runtime.profile import Profile, session
+from ..runtime.squares import linear
 from ..runtime.syntax import Signal
 from ..runtime.synthesis import LEARNED, Window, network_tensors, positions
 
@@ -55,7 +56,7 @@ def runs(profile: Profile, tensors: dict[str, np.ndarray]) -> list[Run]:
 def export_tensors(file: InrFile, frame: int = 0) -> dict[str, np.ndarray]:
     """float32 by name: network tensors, kernel.k, filter.k (upsampling's rows) and latents.k (1, 1, h, w), finest first; or,
     without latents, the positions of a frame's pixels."""
-    segment, levels = file.segment(), file.profile.manifest.levels
+    segment, levels = file.segment(frame=frame), file.profile.manifest.levels
     tensors, signal = network_tensors(segment), file.header.signal
     if not levels:
         whole = Window((0, signal.height), (0, signal.width))
@@ -81,7 +82,8 @@ def standalone(file: InrFile, frame: int = 0) -> bytes:
     del model.graph.input[:]
     taken = {f"{k}/{name}": source for k, run in enumerate(plan) for name, source in run.inputs.items()}
     casts = [give(model.graph, node.name, taken[node.name], tensors, node.name == optional) for node in inputs]
-    nodes = [*(cast for cast in casts if cast), *model.graph.node, *pixel_nodes(model.graph, file.header.signal)]
+    last = square_nodes if file.profile.manifest.squares else pixel_nodes
+    nodes = [*(cast for cast in casts if cast), *model.graph.node, *last(model.graph, file.header.signal)]
     del model.graph.node[:]
     model.graph.node.extend(nodes)
     if (size := model.ByteSize()) > MODEL_MAX:
@@ -135,6 +137,29 @@ def pixel_nodes(graph: onnx.GraphProto, signal: Signal) -> list[onnx.NodeProto]:
     ]
 
 
+def square_nodes(graph: onnx.GraphProto, signal: Signal) -> list[onnx.NodeProto]:
+    """The last output, bytes of 4:2:0, as `pixels`; what `runtime.squares` does."""
+    weights, bias = linear()
+    ends = {"starts": np.array([0, 0]), "ends": np.array([signal.height, signal.width]), "axes": np.array([2, 3])}
+    constants = {"matrix": weights[..., None, None], "offset": bias, "peak": np.float32(255), "zero": np.float32(0), **ends}
+    graph.initializer.extend(numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items())
+    graph.initializer.append(numpy_helper.from_array(np.array([0]), "first"))
+    squares = graph.output.pop().name
+    shape = signal.height, signal.width, signal.channels
+    graph.output.append(helper.make_tensor_value_info(PIXELS, TensorProto.UINT8, shape))
+    return [
+        helper.make_node("Cast", [squares], ["levels"], to=TensorProto.FLOAT),
+        helper.make_node("Conv", ["levels", "matrix", "offset"], ["scaled"]),
+        helper.make_node("Floor", ["scaled"], ["rounded"]),
+        helper.make_node("Clip", ["rounded", "zero", "peak"], ["clipped"]),
+        helper.make_node("DepthToSpace", ["clipped"], ["whole"], blocksize=2, mode="CRD"),
+        helper.make_node("Slice", ["whole", "starts", "ends", "axes"], ["image"]),
+        helper.make_node("Cast", ["image"], ["integers"], to=TensorProto.UINT8),
+        helper.make_node("Squeeze", ["integers", "first"], ["planes"]),
+        helper.make_node("Transpose", ["planes"], [PIXELS], perm=[1, 2, 0]),
+    ]
+
+
 def unpacked(file: InrFile, frame: int = 0) -> dict[str, bytes]:
     """File name -> bytes: the graphs, a `.bin` of little-endian float32 per tensor, and, last, `manifest.json`.
 
@@ -155,7 +180,7 @@ def unpacked(file: InrFile, frame: int = 0) -> dict[str, bytes]:
             name: {"file": f"{name}.bin", "dtype": "float32", "byte_order": "little", "shape": values.shape}
             for name, values in tensors.items()
         },
-        "pixels": _pixel_facts(file.header.signal, plan[-1].output),
+        "pixels": _pixel_facts(file.header.signal, plan[-1].output, file.profile.manifest.squares),
         "metadata": sorted(metadata),
     }
     return {
@@ -166,8 +191,21 @@ def unpacked(file: InrFile, frame: int = 0) -> dict[str, bytes]:
     }
 
 
-def _pixel_facts(signal: Signal, image: str) -> dict[str, Any]:
-    """pixels = transpose(cast(round(clip(scale * image, 0, scale))))."""
+def _pixel_facts(signal: Signal, image: str, squares: bool) -> dict[str, Any]:
+    """pixels = transpose(cast(round(clip(scale * image, 0, scale)))), or of bytes of 4:2:0 what `runtime.squares` does."""
+    if squares:
+        matrix, offset = linear()
+        return {
+            "from": image,
+            "from_layout": ["1", "luma of a square's four pixels, Cb, Cr", "height / 2", "width / 2"],
+            "matrix": matrix.tolist(),
+            "offset": offset.tolist(),
+            "round": "down",
+            "clip": [0, 255],
+            "to_layout": ["1", "3 colours of 4 pixels, left before right, upper before lower", "height / 2", "width / 2"],
+            "dtype": "uint8",
+            "layout": ["height", "width", "channels"],
+        }
     return {
         "from": image,
         "from_layout": ["1", "channels", "height", "width"],

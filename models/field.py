@@ -94,7 +94,8 @@ def field_graph(
         inputs |= {"frame": torch.ones(1)}
     if timed:
         inputs |= {"frames": torch.full((1,), 5.0)}
+    alone = dict(tensor for members in manifest.alone.values() for tensor in members)
     for name, dimensions, _ in manifest.tensors:
-        inputs[name] = torch.zeros(manifest.shape(dimensions, sizes))
-        dynamic[name] = {i: d for i, d in enumerate(dimensions) if isinstance(d, str)}
+        inputs[name] = torch.zeros(manifest.shape(alone.get(name, dimensions), sizes))
+        dynamic[name] = {i: d for i, d in enumerate(alone.get(name, dimensions)) if isinstance(d, str)}
     return Graph(manifest.name, lambda tensors: image(tensors)[None], inputs, dynamic, "image")

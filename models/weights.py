@@ -5,11 +5,12 @@ Functions of tensors by name, for `method.Phase`. Tensors of training alone, whi
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from ..runtime.segment import Segment
 from .method import Phase, Recipe, Tensors
 from .quantizers import round_ste
 from .rates import self_gaussian_bits, self_laplace_bits
@@ -130,6 +131,39 @@ def stepped_bits(tensors: Tensors) -> Tensor:
 def stepped_laplace_bits(tensors: Tensors) -> Tensor:
     """Under zero-mean Laplaces, for what is mostly zero."""
     return torch.stack([self_laplace_bits(w / learned_step(tensors, n), 1.0) for n, w in networks(tensors).items()]).sum()
+
+
+def toward(recipe: Recipe, base: Segment, device: torch.device) -> Recipe:
+    """For weights that may be written as differences to those of `base` in its steps: where `recipe` learns steps, those
+    stay, and each tensor's rate is its own or its difference's, whichever is less (NIRVANA: Maiya et al. 2023)."""
+    groups = [group for group in base.groups.values() if group.flat.any()]  # those of nothing but zeros have no steps
+    values = {name: torch.from_numpy(w).to(device) for group in groups for name, w in group.values().items()}
+    fixed = {
+        STEP + name: torch.tensor(math.log2(group.step) / STEP_GAIN, device=device)
+        for group in groups
+        for name in group.symbols
+    }
+
+    def with_base(tensors: Tensors) -> Tensors:
+        return tensors | {name: step for name, step in fixed.items() if name in tensors}
+
+    def changed(phase: Phase) -> Phase:
+        bits = phase.bits
+        if phase.weights is not stepped or bits is None:
+            return phase
+
+        def cheaper(tensors: Tensors) -> Tensor:
+            tensors, rates = with_base(tensors), []
+            for name, w in networks(tensors).items():
+                rate = bits({name: w, STEP + name: tensors[STEP + name]})
+                if name in values and values[name].shape == w.shape:
+                    rate = torch.minimum(rate, self_laplace_bits((w - values[name]) / learned_step(tensors, name), 1.0))
+                rates.append(rate)
+            return torch.stack(rates).sum()
+
+        return replace(phase, weights=lambda tensors, progress: stepped(with_base(tensors), progress), bits=cheaper)
+
+    return replace(recipe, phases=tuple(map(changed, recipe.phases)))
 
 
 def steps_learned(fit: tuple[float, float], qat: tuple[float, float], share: float) -> Recipe:

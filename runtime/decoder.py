@@ -6,6 +6,7 @@ import os
 import zlib
 from bisect import bisect_right
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
 from itertools import accumulate
@@ -16,7 +17,7 @@ import numpy as np
 from .clip import ClipFacts, code_facts
 from .pixels import Metadata
 from .profile import Profile, standard, unbundle
-from .segment import Base, Segment, read_segment
+from .segment import Base, Segment, read_frame, read_segment
 from .syntax import DIGEST, NAMED_BY_DIGEST, PIXELS_MAX, Entry, Header, Signal, check, read_header
 from .synthesis import Synthesis, Window, assemble, halved
 from .wire import BitstreamError, Reader
@@ -159,19 +160,19 @@ class InrFile:
         """Of the k-th segment alone."""
         return replace(self.header.signal, frames=self.index[k].frames)
 
-    def segment(self, k: int = 0) -> Segment:
-        """The k-th segment's decoded symbols: network tensors and latents. Raises BitstreamError.
+    def segment(self, k: int = 0, frame: int = 0) -> Segment:
+        """The k-th segment's decoded symbols: network tensors and latents; of what travels frame by frame, its `frame`'s.
 
         Those of several frames are kept until another segment is wanted; the first ones, to which others may be differences,
-        for good.
+        for good. Raises BitstreamError.
         """
-        if k in self._kept:
-            return self._kept[k]
-        partial = self.partial and not self.header.index
-        segment = read_segment(self.profile.manifest, self.signal(k), self.payload(k), partial, self._base_of(k))
-        if len(self) > 1:
-            self._kept = {first: kept for first, kept in self._kept.items() if first == 0} | {k: segment}
-        return segment
+        manifest = self.profile.manifest
+        if (segment := self._kept.get(k)) is None:
+            partial = self.partial and not self.header.index
+            segment = read_segment(manifest, self.signal(k), self.payload(k), partial, self._base_of(k))
+            if len(self) > 1:
+                self._kept = {first: kept for first, kept in self._kept.items() if first == 0} | {k: segment}
+        return read_frame(manifest, segment, frame)
 
     def _base_of(self, k: int) -> Base | None:
         """What gives the segment to which the k-th may be differences; the first has none."""
@@ -218,13 +219,13 @@ class InrFile:
         """What makes the picture at `scale`, and how many times as large: the graphs of grids do not know how to be far away,
         so that their smaller pictures are made twice as large and halved."""
         k = bisect_right(self._frames, frame) - 1
-        signal = self.signal(k)
-        parts = signal, self.profile, self.segment(k), self.threads
+        signal, first = self.signal(k), self._frames[k]
+        parts = signal, self.profile, self.segment(k, frame - first), self.threads
         if self.profile.manifest.levels:
             octaves = SCALES.index(scale)
             return Synthesis(*parts, octaves=max(0, octaves - 1)), 2 if octaves else 1
         shape = math.ceil(signal.height * scale), math.ceil(signal.width * scale)
-        return Synthesis(*parts, shape=shape, frame=frame - self._frames[k]), 1
+        return Synthesis(*parts, shape=shape, frame=frame - first), 1
 
     def _check(self, region: Region | None, scale: float) -> None:
         """Before anything is decoded."""
@@ -242,7 +243,14 @@ class InrFile:
             raise ValueError(f"wanted a region within {signal.width}x{signal.height}, got {width}x{height} at {x},{y}")
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        return (self[k] for k in range(len(self)))
+        """A frame is made while the one before is looked at."""
+        with ThreadPoolExecutor(1) as ahead:
+            coming = [ahead.submit(self.read, 0)] if len(self) else []
+            for k in range(1, len(self) + 1):
+                frame = coming.pop().result()
+                if k < len(self):
+                    coming.append(ahead.submit(self.read, k))
+                yield frame
 
 
 open = InrFile  # decoded only when its frames are asked for

@@ -26,7 +26,7 @@ def section_bytes(file: InrFile) -> dict[str, int]:
     code_header(plain, replace(file.header, sections={}))
     first, payload = BEFORE_HEADER + len(plain.data), sum(entry.size for entry in file.index)
     networks = payload
-    if file.profile.manifest.levels:
+    if file.profile.manifest.levels or file.profile.manifest.framewise:
         networks = min(payload, networks_bytes(file))
     metadata = len(file.data) - payload - first
     return {"header": first, "metadata": metadata, "networks": networks, "latents": payload - networks}
@@ -43,6 +43,8 @@ def macs_per_pixel(manifest: Manifest, signal: Signal, segment: Segment) -> dict
     """Multiply-accumulates per pixel of convolutions and matrix products, as a whole picture takes them, by stage."""
     sizes = {name: symbols.size for group in segment.groups.values() for name, symbols in group.symbols.items()}
     weights = {name: n for name, n in sizes.items() if name.endswith("weight")}
+    if manifest.squares:
+        return {"synthesis": _of_bytes(segment) / (signal.height * signal.width)}
     keys = KEY * sizes.get("key0", 0) / (signal.height * signal.width)
     if "grid_rows" in segment.sizes:
         return {"synthesis": keys + _of_stages(manifest, segment) / (signal.height * signal.width)}
@@ -107,6 +109,14 @@ def _of_stages(manifest: Manifest, segment: Segment) -> float:
     products = {name: float(np.prod(shape)) * places(name) for name, shape in shapes.items() if name.endswith("weight")}
     once = sum(n * (1 if name.startswith("mix") else made) for name, n in products.items())
     return once * segment.sizes.get("patches", 1)
+
+
+def _of_bytes(segment: Segment) -> float:
+    """Multiply-accumulates a frame: the stem's on its map, all others' on one of twice as many rows and columns."""
+    places = segment.sizes["grid_rows"] * segment.sizes["grid_columns"]
+    symbols = (group.symbols.items() for group in segment.groups.values())
+    weights = {name: values.size for group in symbols for name, values in group if name.endswith("weight")}
+    return places * (4.0 * sum(weights.values()) - 3 * weights["stem.weight"])
 
 
 def _of_patches(signal: Signal, segment: Segment) -> float:

@@ -1,4 +1,4 @@
-/* The decoder's inner loops: range decoder, integer context network, wavefronts and cosets.
+/* The decoder's inner loops: range decoder, integer context network, wavefronts and cosets, bytes of 4:2:0 to RGB.
 
 Optional: NumPy does the same, slower, and every symbol is equal (`network.py` and `tables.py` say what is computed and
 why it is exact). C99 and the vector types of gcc and clang; no libraries, allocation or floats, so that it also becomes
@@ -63,7 +63,7 @@ typedef struct {
     int32_t inputs, width;
 } Network;
 
-API void inrc_kernel_2(void) {} /* the version of these functions; `native.py` has the same */
+API void inrc_kernel_4(void) {} /* the version of these functions; `native.py` has the same */
 
 API size_t inrc_coder_size(void) { return sizeof(Coder); }
 
@@ -383,5 +383,37 @@ API void inrc_inter(const int32_t *weights, const int32_t *bias, int32_t count, 
                 scratch[g * stride + c] = clip(row[c >> shifts[g]], -LIMIT, LIMIT) * (1 << UNIT_BITS);
         }
         inter_row(weights, bias, count, features, width, values, out + (size_t)r * width, size);
+    }
+}
+
+static inline uint8_t byte(int value) { return (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value); }
+
+/* Squares of a row from their planes (above and beside each other: y[0] y[1], the second row's y[2] y[3]), as `squares.py`. */
+WIDEST static void square_row(const uint8_t *const *planes, size_t at, int32_t squares, int second, uint8_t *out) {
+    const uint8_t *left = planes[2 * second] + at, *right = planes[2 * second + 1] + at, *us = planes[4] + at, *vs = planes[5] + at;
+    for (int32_t i = 0; i < squares; i++) {
+        int16_t u = (int16_t)(us[i] - 128), v = (int16_t)(vs[i] - 128);
+        int16_t red = (int16_t)(90 * v + 32) >> 6, green = (int16_t)(32 - 22 * u - 46 * v) >> 6, blue = (int16_t)(113 * u + 32) >> 6;
+        out[6 * i] = byte(left[i] + red);
+        out[6 * i + 1] = byte(left[i] + green);
+        out[6 * i + 2] = byte(left[i] + blue);
+        out[6 * i + 3] = byte(right[i] + red);
+        out[6 * i + 4] = byte(right[i] + green);
+        out[6 * i + 5] = byte(right[i] + blue);
+    }
+}
+
+/* (6, rows, columns) bytes of 4:2:0 to (height, width, 3), at most (2 rows, 2 columns) of them. */
+API void inrc_squares(const uint8_t *squares, int32_t rows, int32_t columns, int32_t height, int32_t width, uint8_t *out) {
+    const uint8_t *planes[6];
+    for (int k = 0; k < 6; k++) planes[k] = squares + (size_t)k * rows * columns;
+    for (int32_t r = 0; r < height; r++, out += (size_t)width * 3) {
+        size_t at = (size_t)(r / 2) * columns;
+        square_row(planes, at, width / 2, r % 2, out);
+        if (width % 2) {
+            uint8_t last[6];
+            square_row(planes, at + width / 2, 1, r % 2, last);
+            for (int k = 0; k < 3; k++) out[(size_t)(width - 1) * 3 + k] = last[k];
+        }
     }
 }

@@ -14,7 +14,7 @@ import numpy as np
 from .tables import LIKELIEST_FREQUENCY, OTHERS, PRECISION, Table
 from .wire import BitstreamError
 
-VERSION = 2  # of the kernel's functions; `kernel.c` has the same
+VERSION = 4  # of the kernel's functions; `kernel.c` has the same
 SWITCH = "INRC_NATIVE"  # environment variable
 INPUTS_MAX = 64  # of the kernel's network; wider ones are NumPy's
 SLACK = 32  # values that the kernel reads, and ignores, behind the last
@@ -54,6 +54,7 @@ def library() -> ctypes.CDLL | None:
     kernel.inrc_coset_scratch.argtypes = (number,) * 2
     kernel.inrc_coset.argtypes = (*model, Pointer, Pointer, number, number, Pointer, Pointer)
     kernel.inrc_inter.argtypes = (Pointer, Pointer, *(number,) * 4, *(Pointer,) * 5)
+    kernel.inrc_squares.argtypes = (Pointer, *(number,) * 4, Pointer)
     return kernel
 
 
@@ -159,6 +160,15 @@ class NativeDecoder:
             *(pointers, sizes.ctypes.data, shifts.ctypes.data, scratch.ctypes.data, out.ctypes.data),
         )
         return out
+
+
+def squares_to_rgb(squares: np.ndarray, height: int, width: int) -> np.ndarray:
+    """As `squares.to_rgb`."""
+    kernel = library()
+    assert kernel is not None
+    squares, out = np.ascontiguousarray(squares), np.empty((height, width, 3), np.uint8)
+    kernel.inrc_squares(squares.ctypes.data, *squares.shape[1:], height, width, out.ctypes.data)
+    return out
 
 
 def with_slack(shape: tuple[int, ...]) -> np.ndarray:

@@ -39,12 +39,18 @@ STANDARD = {
     **{50: "ffnerv_small", 51: "ffnerv_large", 52: "hinerv_small", 53: "hinerv_large"},
     **{54: "gomes_small", 55: "gomes_large", 56: "nvrc_small", 57: "nvrc_large"},
     **{64: "vq_nerv_small", 65: "vq_nerv_large", 66: "t_nerv_small", 67: "t_nerv_large", 68: "nrff"},
-    **{70: "d_nerv_small", 71: "d_nerv_large", 72: "nirvana_small", 73: "nirvana_large"},
+    **{70: "d_nerv_small", 71: "d_nerv_large", 72: "nirvana_small", 73: "nirvana_large", 74: "player"},
 }
 Dimension = int | str  # a number, or a sum of names of sizes
 Entry = tuple[str, tuple[Dimension, ...], str]  # of `Manifest.tensors`
 KEY = "inrcodec"  # of the manifest among the metadata
-OPTIONAL = ("counts", "method", "macs")  # of a manifest's facts: written only where they say something
+OPTIONAL = (
+    "counts",
+    "method",
+    "macs",
+    "framewise",
+    "squares",
+)  # of a manifest's facts: written only where they say something
 OPTIMIZATION = "ORT_ENABLE_EXTENDED"  # ONNX Runtime's level: for few channels faster than all of them
 LEVELS_MAX, HALO_MAX = 16, 64
 COUNT_MAX, HISTOGRAMS_MAX = 2**24, 1024  # of a histogram, and of a group
@@ -61,7 +67,9 @@ class Manifest:
     are the signal's). Tensors of one group share a step and an entropy model. `levels`, `hyper`: latent and hyper-latent
     grids, if any; `order`: in which their latents are coded. `halo`: rows that the last graph needs beyond those it makes, if
     it may be run in bands. `counts`: histograms of groups that may be coded by them. `method`: whose profile it is, if named
-    otherwise. `macs`: multiply-accumulates per pixel by matrices that the graphs hold themselves.
+    otherwise. `macs`: multiply-accumulates per pixel by matrices that the graphs hold themselves. `framewise`: tensors that
+    begin with a row for each frame travel frame by frame, and graphs take one row. `squares`: the last graph makes bytes of
+    4:2:0 as `squares.to_rgb` takes them.
     """
 
     name: str
@@ -74,6 +82,8 @@ class Manifest:
     counts: dict[str, Counts] = field(default_factory=dict)
     method: str = ""
     macs: float = 0.0
+    framewise: bool = False
+    squares: bool = False
 
     def shape(self, dimensions: tuple[Dimension, ...], sizes: dict[str, int]) -> tuple[int, ...]:
         return tuple(d if isinstance(d, int) else sum(sizes[name] for name in d.split("+")) for d in dimensions)
@@ -88,6 +98,12 @@ class Manifest:
         for name, dimensions, group in self.tensors:
             groups.setdefault(group, []).append((name, dimensions))
         return groups
+
+    @property
+    def alone(self) -> dict[str, list[tuple[str, tuple[Dimension, ...]]]]:
+        """The groups that travel frame by frame, of one row each."""
+        rows = {name: [(n, (1, *d[1:])) for n, d in members if d[0] == "frames"] for name, members in self.groups.items()}
+        return {name: members for name, members in rows.items() if self.framewise and len(members) == len(self.groups[name])}
 
     def to_json(self) -> str:
         return json.dumps({k: v for k, v in vars(self).items() if v or k not in OPTIONAL}, separators=(",", ":"))
@@ -109,9 +125,10 @@ class Manifest:
                 raise ValueError(f"wanted an order of {', '.join(ORDERS)}, got {order!r}")
             counts = {str(group): _counts(rows) for group, rows in dict(facts.pop("counts", {})).items()}
             name, method, macs = str(facts.pop("name")), str(facts.pop("method", "")), float(facts.pop("macs", 0))
+            flags = {name: bool(facts.pop(name, False)) for name in ("framewise", "squares")}
             if not 0 <= macs < math.inf:
                 raise ValueError(f"macs out of bounds: {macs}")
-            return cls(name, sizes, tensors, **grids, order=order, counts=counts, method=method, macs=macs)
+            return cls(name, sizes, tensors, **grids, order=order, counts=counts, method=method, macs=macs, **flags)
         except (ValueError, TypeError, KeyError, OverflowError) as error:
             raise BitstreamError(f"wanted a profile's manifest, got {error}") from None
 

@@ -5,7 +5,7 @@ of that name. The first is read once; so each of the others can be had without t
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -17,10 +17,11 @@ from .orders import ORDERS
 from .partial import PartialDecoder
 from .profile import Manifest
 from .syntax import Signal
-from .wire import BitstreamError
+from .wire import BitstreamError, Reader, Wire, Writer
 
 EXPONENTS = 32  # a step is 2**-exponent
 WEIGHTS_MAX = 2**24  # values over all tensors of a segment
+STREAM_MAX = 2**28  # bytes of one of its streams, where there are several
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,11 @@ class Group:
         return np.concatenate([symbols.ravel() for symbols in self.symbols.values()]).astype(np.int64)
 
     @property
+    def step(self) -> float:
+        """What a symbol of 1 stands for."""
+        return float(self.model.values(np.ones(1, np.int64), self.exponent)[0])
+
+    @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         return {name: symbols.shape for name, symbols in self.symbols.items()}
 
@@ -52,11 +58,15 @@ class Group:
 
 @dataclass(frozen=True)
 class Segment:
-    """`sizes` chosen for this picture, `groups` of network tensors, `grids` of latents in coding order."""
+    """`sizes` chosen for this picture, `groups` of network tensors, `grids` of latents in coding order.
+
+    Of a framewise profile what was read lacks the symbols that travel frame by frame: `streams` are the frames' own.
+    """
 
     sizes: dict[str, int]
     groups: dict[str, Group]
     grids: list[np.ndarray] = field(default_factory=list)
+    streams: tuple[bytes, ...] = ()
 
 
 Base = Callable[[], Segment]  # a clip's first segment, read where it is needed
@@ -82,13 +92,15 @@ def code_segment(
     sizes = {name: coder.integer(most, given.sizes[name] - 1 if given else None) + 1 for name, most in manifest.sizes}
     shapes = {
         group: {name: manifest.shape(dimensions, {**signal.sizes, **sizes}) for name, dimensions in tensors}
-        for group, tensors in manifest.groups.items()
+        for group, tensors in (manifest.groups | manifest.alone).items()
     }
     if (n := sum(int(np.prod(shape)) for tensors in shapes.values() for shape in tensors.values())) > WEIGHTS_MAX:
         raise BitstreamError(f"wanted at most {WEIGHTS_MAX} network parameters, got {n}")
-    counts = manifest.counts
+    counts, alone = manifest.counts, manifest.alone
     groups = {
-        group: code_group(coder, tensors, given and given.groups[group], counts.get(group, ()), _group_of(base, group))
+        group: Group(*code_record(coder, given and given.groups[group], counts.get(group, ())), {})
+        if group in alone
+        else code_group(coder, tensors, given and given.groups[group], counts.get(group, ()), _group_of(base, group))
         for group, tensors in shapes.items()
     }
     if isinstance(coder, PartialDecoder):
@@ -113,10 +125,25 @@ def code_group(
     the symbols of all tensors in a row."""
     if base and coder.integer(2, given.differences is not None if given else None):
         return code_differences(coder, shapes, base(), given)
-    exponent = coder.integer(EXPONENTS, given.exponent if given else None)
-    model = code_model(coder, given.model if given else None, histograms)
+    exponent, model = code_record(coder, given, histograms)
     flat = model.code(coder, _count(shapes), None if given is None else given.flat)
     return Group(exponent, model, _shaped(flat, shapes))
+
+
+def code_record(coder: Coder, given: Group | None = None, histograms: Counts = ()) -> tuple[int, EntropyModel]:
+    """A group's step exponent and entropy model."""
+    exponent = coder.integer(EXPONENTS, given.exponent if given else None)
+    return exponent, code_model(coder, given.model if given else None, histograms)
+
+
+def code_frame(coder: Coder, manifest: Manifest, segment: Segment, given: int | None = None) -> Segment:
+    """What travels frame by frame: write the `given` frame's, or read the frame that the coder has."""
+    groups = dict(segment.groups)
+    for name, members in manifest.alone.items():
+        group, shapes = groups[name], {tensor: manifest.shape(dimensions, segment.sizes) for tensor, dimensions in members}
+        flat = None if given is None else np.concatenate([group.symbols[tensor][given].ravel() for tensor in shapes])
+        groups[name] = replace(group, symbols=_shaped(group.model.code(coder, _count(shapes), flat), shapes))
+    return replace(segment, groups=groups)
 
 
 def _group_of(base: Base | None, name: str) -> Callable[[], Group] | None:
@@ -187,15 +214,50 @@ def write_segment(manifest: Manifest, signal: Signal, segment: Segment, base: Ba
 
     coder = Encoder()
     code_segment(coder, manifest, signal, segment, base=base)
-    return coder.finish()
+    if not manifest.framewise:
+        return coder.finish()
+    streams = [coder.finish()]
+    for frame in range(signal.frames):
+        coder = Encoder()
+        code_frame(coder, manifest, segment, frame)
+        streams.append(coder.finish())
+    wire = Writer()
+    code_streams(wire, len(streams), streams)
+    return bytes(wire.data)
+
+
+def code_streams(wire: Wire, count: int, given: list[bytes] | None = None) -> list[bytes]:
+    """That of all frames, then each frame's."""
+    return [wire.blob(given[k] if given else b"", STREAM_MAX) for k in range(count)]
+
+
+def read_frame(manifest: Manifest, segment: Segment, frame: int) -> Segment:
+    """The segment as a graph takes it, with this frame's symbols where they travel alone. Raises BitstreamError."""
+    if not manifest.framewise:
+        return segment
+    return _read(manifest, lambda: code_frame(decoder(segment.streams[frame]), manifest, segment))
 
 
 def read_segment(
     manifest: Manifest, signal: Signal, payload: bytes, partial: bool = False, base: Base | None = None
 ) -> Segment:
     """Of a `partial` payload the rest is guessed. Raises BitstreamError where the payload is no segment of this profile."""
-    try:
+    streams: list[bytes] = []
+    if manifest.framewise:
+        wire = Reader(payload)
+        payload, *streams = code_streams(wire, 1 + signal.frames)
+        if wire.position != len(wire.data):
+            raise BitstreamError(f"wanted {wire.position} bytes of streams, got {len(wire.data)}")
+
+    def code() -> Segment:
         return code_segment(PartialDecoder(payload) if partial else decoder(payload), manifest, signal, base=base)
+
+    return replace(_read(manifest, code), streams=tuple(streams))
+
+
+def _read(manifest: Manifest, code: Callable[[], Segment]) -> Segment:
+    try:
+        return code()
     except (BitstreamError, MemoryError):
         raise
     except Exception as error:  # the coder's, or of a manifest that the file itself brings

@@ -18,6 +18,7 @@ import numpy as np
 from .pixels import quantize
 from .profile import Profile, run
 from .segment import Segment
+from .squares import PLANES, to_rgb
 from .syntax import Signal
 from .wire import BitstreamError
 
@@ -94,7 +95,7 @@ class Synthesis:
         frame: int = 0,
     ) -> None:
         self.signal, self.threads, self.octaves, self.frame = signal, threads, octaves, frame
-        self.graphs, self.halo = profile.graphs, profile.manifest.halo
+        self.graphs, self.halo, self.squares = profile.graphs, profile.manifest.halo, profile.manifest.squares
         self.tensors = {name: from_afar(t) if octaves else t for name, t in network_tensors(segment).items()}
         levels = profile.manifest.levels
         self.learned = {taken: self.tensors[name] for taken, name in LEARNED.items() if name in self.tensors}
@@ -110,7 +111,8 @@ class Synthesis:
         return Window((0, self.shape[0]), (0, self.shape[1]))
 
     def parts(self, window: Window) -> Iterator[tuple[Window, np.ndarray]]:
-        """Bands of `window` from top to bottom, each with its (1, channels, h, w) float32, near [0, 1] but not clipped."""
+        """Bands of `window` from top to bottom, each with its (1, channels, h, w): float32, near [0, 1] but not clipped, or
+        bytes."""
         width = window.shape[1]
         if not self.grids:
             for rows in split(window.rows, max(1, BAND_PIXELS // width), self.halo):
@@ -144,6 +146,8 @@ class Synthesis:
         for graph in self.graphs:
             tensors["features"] = run(graph, tensors, self.threads)
         image = tensors["features"]
+        if self.squares:
+            image = coloured(image, window.shape)
         if self.halo < 0 and image.ndim == 4:
             image = image[..., : window.shape[0], : window.shape[1]]
         return shaped(image, (1, self.signal.channels, *window.shape))
@@ -218,11 +222,20 @@ def block_means(grid: np.ndarray, octaves: int) -> np.ndarray:
     return padded.reshape(h // n, n, w // n, n).mean((1, 3), dtype=np.float32)
 
 
+def coloured(squares: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """(1, 6, h, w) bytes of 4:2:0 -> (1, 3, *shape). Raises BitstreamError for what, from a graph not ours, is none."""
+    least, came = (1, PLANES, *(-(-side // 2) for side in shape)), squares.shape
+    if squares.dtype != np.uint8 or len(came) != 4 or came[:2] != least[:2] or min(np.subtract(came, least)) < 0:
+        raise BitstreamError(f"wanted bytes {least} or more from a decoder graph, got {squares.dtype} {came}")
+    return to_rgb(squares[0], *shape).transpose(2, 0, 1)[None]
+
+
 def assemble(signal: Signal, window: Window, parts: Iterable[tuple[Window, np.ndarray]]) -> np.ndarray:
     """(h, w[, channels]) uint8 or uint16 of the parts of `window`."""
     out = np.empty((*window.shape, signal.channels), np.uint8 if signal.bit_depth == 8 else np.uint16)
     for part, image in parts:
-        part.of(out.transpose(2, 0, 1), window.origin)[:] = quantize(image[0], signal.bit_depth)
+        whole = image[0] if image.dtype == out.dtype else quantize(image[0], signal.bit_depth)
+        part.of(out.transpose(2, 0, 1), window.origin)[:] = whole
     return out[..., 0] if signal.channels == 1 else out
 
 

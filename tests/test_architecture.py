@@ -20,7 +20,7 @@ ALLOWED = {
     "runtime": DECODER,
     "models": DECODER | {"torch"},
     "export": DECODER | {"torch", "onnx"},
-    "train": DECODER | {"torch", "onnx", "PIL", "av", "imagecodecs", "matplotlib", "rich", "scipy"},
+    "train": DECODER | {"torch", "onnx", "PIL", "av", "imagecodecs", "matplotlib", "ray", "rich", "scipy"},
 }
 ALLOWED_IN_FUNCTIONS = {"runtime": {"PIL", "av", "imagecodecs"}}
 
@@ -136,7 +136,7 @@ DECODER_MODULES = [
     ids=["package", "runtime", "every module of runtime", "command"],
 )
 def test_decoding_loads_no_encoder(modules, tmp_path):
-    heavy = ["torch", "onnx", "PIL", "av", "imagecodecs", "matplotlib", "rich", "scipy"]
+    heavy = ["torch", "onnx", "PIL", "av", "imagecodecs", "matplotlib", "ray", "rich", "scipy"]
     script = f"import sys, {', '.join(modules)}; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path)
     assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr

@@ -237,7 +237,7 @@ def test_damaged_files(command, data, wanted, capsys):
 @pytest.mark.parametrize(
     ("arguments", "status", "wanted"),
     [
-        (("encode", "photo.png", "x.jpeg"), 2, "wanted an output that ends in .inr, got x.jpeg"),
+        (("encode", "photo.png", "x.jpeg"), 2, "wanted an output that ends in .inr, or in / for a folder, got x.jpeg"),
         (("encode", "photo.png", "none/x.inr"), 2, "wanted an output in a folder that is there, got none/x.inr"),
         (("encode", "photo.png", "folder.inr"), 2, "wanted a file to write, folder.inr is a directory"),
         (("decode", "photo.inr", "x.xyz"), 1, "x.xyz: wanted one of .png .ppm"),

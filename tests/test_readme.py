@@ -17,7 +17,7 @@ from inrcodec.train.encode import PRESETS
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
-MADE = "demo/"  # by `make demo`
+MADE = ("demo/", "out/")  # by `make demo`, and by `inrc encode photos out/`
 FLAG = r"(?<![\w-])--?[a-z][\w-]*"
 
 
@@ -56,7 +56,9 @@ def test_use_it(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("inrcodec.train.encode.PRESETS", dict.fromkeys(PRESETS, 20))
     y, x = np.mgrid[:40, :56]
     picture = np.stack([120 + 2 * x, 200 - 3 * y, x + 2 * y], axis=2).astype(np.uint8)
-    Image.fromarray(picture).save("photo.png")
+    Path("photos").mkdir()
+    for name in ("photo.png", "photos/photo.png"):
+        Image.fromarray(picture).save(name)
     write_clip("clip.mp4", iter([picture] * 3), ClipFacts(3, 40, 56))
     lines = [line for line in COMMANDS if line in section("Use it")]
     assert {shlex.split(line)[1] for line in lines} >= {"encode", "decode", "info", "bench"}
@@ -64,6 +66,7 @@ def test_use_it(tmp_path, monkeypatch, capsys):
         assert main(shlex.split(line, comments=True)[1:]) == 0, capsys.readouterr().err
     out = capsys.readouterr().out
     assert "photo.inr: 56x40 rgb" in out and "1 thread: ms" in out
+    assert Path("out/photo.inr").exists()
     shown = []
     monkeypatch.setattr(Image.Image, "show", lambda image: shown.append(np.asarray(image)))
     ours, theirs = blocks("python")

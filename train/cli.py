@@ -18,6 +18,8 @@ from .kinds import is_clip
 
 EXTRA = "inrc {}: wanted the encoder's packages, {} is missing: pip install 'inrcodec[train]'"
 LIBRARIES = ("torch", "onnx", "onnxscript", "PIL", "rich", "scipy", "matplotlib", "imagecodecs")
+CLUSTER = "inrc {}: wanted Ray with --cluster: pip install 'inrcodec[cluster]'"
+JOBS_MAX = 1024
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -26,9 +28,10 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         options.run(options)
     except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] not in LIBRARIES:
+        missing = (error.name or "").split(".")[0]
+        if missing not in (*LIBRARIES, "ray"):
             raise
-        return fail(EXTRA.format(options.command, error.name))
+        return fail((CLUSTER if missing == "ray" else EXTRA).format(options.command, missing))
     except UsageError as error:
         return fail(f"inrc {options.command}: {error}", 2)
     except (ValueError, OSError, MemoryError) as error:
@@ -81,9 +84,9 @@ def add_encode(commands: Any) -> None:
     pictures = "a picture: PNG, JPEG, WebP, AVIF, TIFF, PPM ...; several for methods that take sets; or a clip: "
     pictures += "whatever FFmpeg opens, or a folder of pictures"
     encode.add_argument("input", nargs="+", metavar="IN", help=pictures)
-    encode.add_argument(
-        "-o", "--output", metavar="OUT.inr", help="where it goes: needed for a set, else the last argument may be"
-    )
+    output = "where it goes: needed for a set, else the last argument may be; OUT/, or a folder that is there, takes a file "
+    output += "for each picture and clip, also of folders, and goes on where an earlier call stopped"
+    encode.add_argument("-o", "--output", metavar="OUT.inr", help=output)
     encode.add_argument("--method", help="see `inrc methods` (default pyramid, of clips hnerv)")
     add_variants(encode)
     encode.add_argument("--preset", default="fast", help="draft, fast, medium, slow or placebo (default fast)")
@@ -97,6 +100,8 @@ def add_encode(commands: Any) -> None:
     encode.add_argument("--device", default="auto", help="auto, cpu or cuda (default auto)")
     encode.add_argument("--seed", type=whole(2**32), default=0, metavar="N", help="same seed, same bytes (default 0)")
     encode.add_argument("--resume", action="store_true", help="go on from OUT.inr.resume, which an interruption left")
+    encode.add_argument("--jobs", type=whole(JOBS_MAX), default=0, metavar="N", help="into a folder: so many at once")
+    encode.add_argument("--cluster", metavar="WHERE", help="into a folder: on Ray, `local` or ray://host:port")
     encode.add_argument("--quiet", action="store_true", help="no progress, no summary")
     add_threads(encode)
     add_json(encode)
@@ -106,6 +111,14 @@ def encode_command(options: argparse.Namespace) -> None:
     *inputs, name = [*options.input, options.output] if options.output else options.input
     if not inputs:
         raise UsageError("wanted a picture and an output, got one name")
+    if name.endswith(("/", os.sep)) or (Path(name).is_dir() and not name.endswith(".inr")):
+        check_folder(Path(name), options.cluster, options.jobs)
+        from .fleet_command import encode_folder
+
+        encode_folder(options, inputs, Path(name))
+        return
+    if options.jobs or options.cluster:
+        raise UsageError(f"wanted a folder (OUT/) as output with --jobs or --cluster, got {name}")
     output = check_output(name)
     if len(inputs) == 1 and is_clip(Path(inputs[0])):
         encode_clip_command(options, Path(inputs[0]), output)
@@ -173,7 +186,7 @@ def check_output(name: str) -> Path:
     """Before long work: a path that can be written. Raises UsageError, OSError."""
     path = Path(name)
     if path.suffix != ".inr":
-        raise UsageError(f"wanted an output that ends in .inr, got {name}")
+        raise UsageError(f"wanted an output that ends in .inr, or in / for a folder, got {name}")
     if path.is_dir():
         raise UsageError(f"wanted a file to write, {name} is a directory")
     if not path.parent.is_dir():
@@ -181,6 +194,21 @@ def check_output(name: str) -> Path:
     if not os.access(path.parent, os.W_OK):
         raise UsageError(f"wanted a folder that can be written, {path.parent} cannot")
     return path
+
+
+def check_folder(path: Path, cluster: str | None, jobs: int) -> None:
+    """Before long work: a folder that can be written, or made. Raises UsageError."""
+    if cluster and cluster != "local" and not cluster.startswith("ray://"):
+        raise UsageError(f"--cluster: wanted local or ray://host:port, got {cluster}")
+    if jobs and cluster not in (None, "local"):
+        raise UsageError(f"--jobs: wanted this machine or --cluster local, got {cluster}, which decides by itself")
+    if path.exists() and not path.is_dir():
+        raise UsageError(f"wanted a folder to write to, {path} is a file")
+    there = path if path.exists() else path.parent
+    if not there.is_dir():
+        raise UsageError(f"wanted an output in a folder that is there, got {path}")
+    if not os.access(there, os.W_OK):
+        raise UsageError(f"wanted a folder that can be written, {there} cannot")
 
 
 def methods_command(options: argparse.Namespace) -> None:

@@ -16,6 +16,7 @@ import torch
 from ..export.bitstream import Exported, export
 from ..models import METHODS
 from ..models.method import Method, UnsuitedError
+from ..models.weights import toward
 from ..runtime.decoder import InrFile
 from ..runtime.pixels import PixelError, write_atomically
 from ..runtime.segment import Segment
@@ -172,6 +173,8 @@ class Encoding:
             raise UnsuitedError(f"method {method.name}: wanted one picture, got a set of {len(pixels)}")
         self.lmbda = goal.first_lmbda(self.signal.pixels)
         self.recipe = method.recipe(self.lmbda)
+        if base:
+            self.recipe = toward(self.recipe, base, device)
         target = torch.from_numpy(pixels.astype(np.float32) / (2**depth - 1)).permute(0, 3, 1, 2)
         self.target, self.seed = target.contiguous().to(device), seed
         self.iteration, self.saved, self.best_coding = 0, {}, best_coding
@@ -393,6 +396,11 @@ def positive(option: str, value: float) -> float:
 def fingerprint(picture: Picture, *options: object) -> str:
     """Of everything that a checkpoint depends on."""
     return hashlib.sha256(picture.pixels.tobytes() + repr((picture.pixels.shape, options)).encode()).hexdigest()
+
+
+def keyed(options: Mapping[str, object]) -> list[tuple[str, object]]:
+    """Those that an encode must share with the one that it goes on from: neither the device nor the threads."""
+    return sorted((name, value) for name, value in options.items() if name not in ("device", "threads"))
 
 
 def save_checkpoint(path: Path, key: str, state: dict) -> None:

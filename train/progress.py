@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from .encode import Progress, Watch
 
 LINE_SECONDS = 10  # between lines where there is no terminal
+SPEED_SECONDS = 600  # that the time left is estimated from: updates may be minutes apart
 
 
 @contextmanager
@@ -30,7 +31,8 @@ def _bar() -> Iterator[Watch]:
     from rich.progress import Progress as Bar
 
     columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[figures]}")
-    with Bar(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
+    options = {"console": Console(stderr=True), "transient": True, "redirect_stdout": sys.stdout.isatty()}
+    with Bar(*columns, TimeElapsedColumn(), TimeRemainingColumn(), speed_estimate_period=SPEED_SECONDS, **options) as bar:
         task = bar.add_task("fit", total=1.0, figures="")
 
         def watch(progress: Progress) -> None:

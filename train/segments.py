@@ -27,7 +27,7 @@ from ..runtime.synthesis import network_tensors
 from ..runtime.wire import Writer
 from .clips import Clip, open_clip
 from .cuts import cuts
-from .encode import EncodeError, Progress, Watch, choose_method, encode_picture
+from .encode import EncodeError, Progress, Watch, choose_method, encode_picture, keyed
 from .goal import Goal
 from .pictures import Picture
 
@@ -66,7 +66,7 @@ def encode_clip(
         raise UnsuitedError(f"method {method}: wanted a picture, got a clip")
     began, facts = time.monotonic(), clip.facts
     firsts = list(first_frames) or cuts(clip)
-    prepare(folder, hashlib.sha256(repr((facts, firsts, goal, method, sorted(options.items()))).encode()).hexdigest(), resume)
+    prepare(folder, hashlib.sha256(repr((facts, firsts, goal, method, keyed(options))).encode()).hexdigest(), resume)
     done: list[Path] = []
     start: Tensors = {}
     base: Segment | None = None
@@ -97,7 +97,7 @@ def encode_clip(
             write_atomically(path, result.data)
         file = InrFile(path, base=base)
         errors += squared_error(file, pixels)
-        start, base = as_tensors(network_tensors(file.segment())), base or file.segment()
+        start, base = warm_start(file), base or file.segment()
         done.append(path)
     if not done:
         raise KeyboardInterrupt
@@ -128,6 +128,11 @@ def prepare(folder: Path, key: str, resume: bool) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     marker.write_text(key)
+
+
+def warm_start(before: InrFile) -> Tensors:
+    """The networks of the segment before; none where a start makes frames' numbers for networks of its own."""
+    return {} if before.profile.manifest.framewise else as_tensors(network_tensors(before.segment()))
 
 
 def as_tensors(arrays: dict[str, np.ndarray]) -> Tensors:

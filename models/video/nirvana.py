@@ -3,8 +3,9 @@
     a patch's middle -> SIREN -> its map, half as large -> + sines of t -> 3x3, shuffled by 2 -> GELU -> 3x3 -> the frame
 
 A segment is a group, of three frames in the paper. Steps are learned, and the weights' rate is part of the loss. A group
-starts from the one before; the paper also writes it as differences to that one, ours is written whole. In the paper patches
-are convolved one by one; here their maps lie side by side, so that no seams show.
+starts from the one before, and its weights are written as differences where those cost less: in the paper to the group
+before, here to the first, whose steps they share (`weights.toward`), so that each group can be had without all before it.
+In the paper patches are convolved one by one; here their maps lie side by side, so that no seams show.
 """
 
 import math

@@ -11,7 +11,8 @@ from inrcodec.runtime.inspect import macs_per_pixel
 from inrcodec.runtime.profile import run, session
 from inrcodec.train.encode import encode
 
-PRODUCTS = ("Conv", "MatMul", "Gemm")
+PRODUCTS = ("Conv", "MatMul", "Gemm", "QLinearConv")
+WEIGHTS = {"QLinearConv": 3}  # which input they are, where not the second
 
 
 def macs(graph: bytes, tensors: dict[str, np.ndarray]) -> int:
@@ -20,24 +21,28 @@ def macs(graph: bytes, tensors: dict[str, np.ndarray]) -> int:
     products = [node for node in model.graph.node if node.op_type in PRODUCTS]
     constants = {constant.name: tuple(constant.dims) for constant in model.graph.initializer}
     shapes = constants | {name: tensor.shape for name, tensor in tensors.items()}
-    opened = sorted({name for node in products for name in (*node.input[:2], node.output[0])} - shapes.keys())
+    opened = sorted({name for node in products for name in (weights_of(node), node.output[0])} - shapes.keys())
     del model.graph.output[:]
     model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in opened)
     ready = session(model.SerializeToString(), 1)
     values = ready.run(opened, {node.name: tensors[node.name] for node in ready.get_inputs()})
     shapes |= {name: np.shape(value) for name, value in zip(opened, values)}
-    return sum(int(np.prod(shapes[node.output[0]])) * terms(node, shapes[node.input[1]]) for node in products)
+    return sum(int(np.prod(shapes[node.output[0]])) * terms(node, shapes[weights_of(node)]) for node in products)
+
+
+def weights_of(node: onnx.NodeProto) -> str:
+    return node.input[WEIGHTS.get(node.op_type, 1)]
 
 
 def terms(node: onnx.NodeProto, weights: tuple[int, ...]) -> int:
     """That each output sums."""
-    if node.op_type == "Conv":
+    if node.op_type.endswith("Conv"):
         return int(np.prod(weights[1:]))
     assert not any(attribute.name.startswith("trans") and attribute.i for attribute in node.attribute)
     return weights[-2]
 
 
-@pytest.mark.parametrize("method, tune", [*((name, None) for name in METHODS), ("strumpler", "meta")])
+@pytest.mark.parametrize("method, tune", [*((name, None) for name in METHODS), ("strumpler", "meta"), ("player", "small")])
 @pytest.mark.parametrize("size", [(64, 128), (137, 150)])
 def test_stated_macs_are_the_graphs(size, method, tune):
     pixels = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)

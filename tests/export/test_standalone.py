@@ -12,7 +12,7 @@ from inrcodec.export import standalone as module
 from inrcodec.export.standalone import StandaloneError, export_tensors, standalone, unpacked
 from inrcodec.train.cli import main
 from inrcodec.train.encode import encode_picture
-from inrcodec.train.pictures import from_array
+from inrcodec.train.pictures import as_set, from_array
 
 KINDS = {"rgb": (3, np.uint8), "grey": (1, np.uint8), "deep rgba": (4, np.uint16)}
 
@@ -73,6 +73,23 @@ def test_standalone_of_other_methods(name):
     assert_same_picture(session(standalone(file)).run(None, {})[0], file)
 
 
+def test_of_bytes_of_squares():
+    """`player`'s frames, each alone."""
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 21, 35, 3), np.uint8)
+    file = inrcodec.open(encode_picture(as_set([from_array(frame) for frame in pixels]), method="player", iterations=4).data)
+    for frame in (2, 0):
+        np.testing.assert_array_equal(session(standalone(file, frame)).run(None, {})[0], file[frame])
+    files = unpacked(file, 1)
+    facts, (run,) = (json.loads(files["manifest.json"])[name] for name in ("pixels", "runs"))
+    tensors = json.loads(files["manifest.json"])["tensors"]
+    read = lambda name: np.frombuffer(files[f"{name}.bin"], "<f4").reshape(tensors[name]["shape"])  # noqa: E731
+    squares = session(files[run["graph"]]).run(None, {name: read(name) for name in run["inputs"]})[0][0]
+    levels = np.floor(np.einsum("ok,khw->ohw", facts["matrix"], squares) + np.array(facts["offset"])[:, None, None])
+    colours = levels.clip(*facts["clip"]).reshape(3, 2, 2, *squares.shape[1:]).transpose(3, 1, 4, 2, 0)
+    whole = colours.reshape(2 * squares.shape[1], -1, 3)[:21, :35]
+    np.testing.assert_array_equal(whole.astype(facts["dtype"]), file[1])
+
+
 def test_latents_stay_small(data):
     tensors, file = export_tensors(inrcodec.open(data)), inrcodec.open(data)
     latents = sum(t.size for name, t in tensors.items() if name.startswith("latents."))
@@ -87,7 +104,7 @@ def test_wide_latents_are_exact(data, monkeypatch):
     file = inrcodec.open(data)
     segment = file.segment()
     segment.grids[-1][:3, 0] = 127, -129, 40_000
-    monkeypatch.setattr(file, "segment", lambda k=0: segment)
+    monkeypatch.setattr(file, "segment", lambda k=0, frame=0: segment)
     assert_same_picture(session(standalone(file)).run(None, {})[0], file)
 
 

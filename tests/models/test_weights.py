@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from inrcodec.export.quantize import CODINGS, quantized
+from inrcodec.export.quantize import CODINGS, difference_group, quantized
 from inrcodec.models.weights import (
     GATE,
     ROUND,
@@ -17,10 +17,13 @@ from inrcodec.models.weights import (
     networks,
     stepped,
     stepped_bits,
+    steps_learned,
     symmetric_step,
+    toward,
     with_gates,
     with_steps,
 )
+from inrcodec.runtime.segment import Segment
 
 
 @pytest.fixture
@@ -66,6 +69,27 @@ def test_steps_have_gradients(tensors):
     seen = networks(stepped(variables, 0.0))
     cost = torch.stack([tensor.square().sum() for tensor in seen.values()]).sum() + stepped_bits(variables)
     assert all(gradient.abs().sum() > 0 for gradient in torch.autograd.grad(cost, list(variables.values())))
+
+
+def test_beside_a_base_steps_stay_and_differences_are_what_costs(tensors):
+    """A tensor of another shape, and one that was nothing but zeros, have steps and a rate of their own."""
+    first = stepped(with_steps(tensors | {"c": torch.ones(4), "d": torch.zeros(5)}), 1.0)
+    base = Segment({}, {name: CODINGS["learned"](first, [name]) for name in "abcd"})
+    recipe = toward(steps_learned((1e-3, 1e-3), (1e-3, 1e-3), 0.5), base, torch.device("cpu"))
+    plain, qat = recipe.phases
+    assert plain.bits is None and qat.enter and qat.weights and qat.bits
+    later = qat.enter(tensors | {"c": torch.ones(7), "d": torch.rand(5)})
+    seen, alone = qat.weights(later, 1.0), stepped(later, 1.0)
+    for name in "ab":
+        group = difference_group(seen, [name], base.groups[name])
+        assert group and group.step == base.groups[name].step
+        torch.testing.assert_close(quantized(group, seen)[name], seen[name])
+    for name in "cd":
+        torch.testing.assert_close(seen[name], alone[name])
+    near = later | {name: quantized(base.groups[name], tensors)[name] for name in "ab"}
+    assert qat.bits(near) < 0.1 * stepped_bits(near)
+    far = near | {"a": near["a"] + torch.randn(30, 20)}
+    assert qat.bits(near) < qat.bits(far) <= stepped_bits(seen | far)
 
 
 def test_gates_close(tensors):

@@ -6,6 +6,7 @@ import pytest
 import inrcodec
 from inrcodec.models import METHODS
 from inrcodec.runtime.decoder import decode
+from inrcodec.runtime.profile import STANDARD
 from inrcodec.train.encode import encode_picture
 from inrcodec.train.metrics import psnr
 from inrcodec.train.pictures import as_set, from_array
@@ -43,3 +44,12 @@ def test_any_size(method, size):
     pictures = [from_array(frame) for frame in moving(frames, height, width)]
     data = encode_picture(as_set(pictures), method=method, iterations=2).data
     assert decode(data).shape == ((frames,) if frames > 1 else ()) + (height, width, 3)
+
+
+@pytest.mark.parametrize("method", [name for name in VIDEO if f"{name}_large" in STANDARD.values()])
+def test_graphs_of_large_frames(method, monkeypatch):
+    """Those from 2**19 pixels on have, of small ones; that they equal torch `encode_picture` asserts."""
+    monkeypatch.setattr("inrcodec.models.clip.LARGE", 1)
+    frames = moving(2, 90, 170)
+    file = inrcodec.open(encode_picture(as_set([from_array(frame) for frame in frames]), method=method, iterations=2).data)
+    assert (file.profile.manifest.name, file[1].shape) == (f"{method}_large", (90, 170, 3))

@@ -167,14 +167,6 @@ def test_a_clip_is_sought_and_fetched_by_segments(seen, folder, clip):
     assert header[0] == 0 and segment == [begin, begin + file.header.index[0].size]
 
 
-def test_a_segment_of_differences_is_had_without_those_between(clip, folder):
-    wanted = inrcodec.open(clip)
-    assert any(group.differences for group in wanted.segment(1).groups.values())
-    assert decoder.decoded(folder, [clip], frame=FRAMES[0], **decoder.FOLDERS)["clip.inr"]["width"] == 96
-    shown = np.fromfile(folder / "clip.inr.samples", np.uint8).reshape(64, 96, 3)
-    assert np.abs(shown.astype(int) - wanted[FRAMES[0]]).max() <= 1
-
-
 def test_a_clip_plays_and_obeys_keys(seen):
     found = seen["video"]
     assert list(found["keys"].values()) == [0, 1, 2, 1, LENGTH - 1, 0], found["keys"]

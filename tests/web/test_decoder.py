@@ -79,9 +79,9 @@ def golden(folder) -> dict:
     return decoded(folder, playable(), **FOLDERS)
 
 
-def symbols_digest(file: inrcodec.InrFile) -> str:
-    """As in `tests/runtime/test_vectors.py`."""
-    found = file.segment()
+def symbols_digest(file: inrcodec.InrFile, k: int = 0) -> str:
+    """As in `tests/runtime/test_vectors.py`; of the k-th segment."""
+    found = file.segment(k)
     tensors = {name: symbols for group in found.groups.values() for name, symbols in group.symbols.items()}
     arrays = [tensors[name] for name in sorted(tensors)] + found.grids
     return hashlib.sha256(b"".join(array.astype("<i4").tobytes() for array in arrays)).hexdigest()
@@ -101,6 +101,31 @@ def test_golden_files(path, golden, folder):
     assert off.max() <= 1 and (wanted.dtype == np.uint16 or np.mean(off > 0) <= 1e-4)
     rgba = np.fromfile(folder / f"{path.name}.rgba", np.uint8).reshape(*wanted.shape[:2], 4)
     np.testing.assert_array_equal(rgba, as_rgba(pixels.reshape(*wanted.shape[:2], -1)))
+
+
+def test_segments_as_differences(tmp_path):
+    """Each is read alone, beside the first; where that is damaged, what needs it says so."""
+    if not ONNXRUNTIME.exists():
+        pytest.skip("onnxruntime-web is not installed: make test-web does")
+    from inrcodec.train.clips import clip_from_array
+    from inrcodec.train.segments import encode_clip
+
+    y, x = np.mgrid[:40, :60]
+    still = np.stack([np.stack([4 * x, 5 * y, 2 * x + 2 * y], -1)] * 6).astype(np.uint8)
+    options = {"first_frames": [0, 2, 4], "method": "hnerv", "iterations": 12, "threads": 1}
+    data = encode_clip(clip_from_array(still), tmp_path / "segments", **options).data
+    (path := tmp_path / "clip.inr").write_bytes(data)
+    file = inrcodec.open(data)
+    assert all(any(group.differences for group in file.segment(k).groups.values()) for k in (1, 2))
+    for frame in (5, 2):
+        found = decoded(tmp_path, [path], frame=frame, **FOLDERS)["clip.inr"]
+        assert found["symbols"] == symbols_digest(file, frame // 2)
+        pixels = np.fromfile(tmp_path / "clip.inr.samples", np.uint8).reshape(40, 60, 3)
+        assert np.abs(pixels.astype(int) - file[frame]).max() <= 1
+    at = len(data) - sum(entry.size for entry in file.index) + 9
+    path.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+    found = decoded(tmp_path, [path], frame=5, **FOLDERS)["clip.inr"]
+    assert found["damaged"] and "differences to segment 0: damaged segment 0 (frames 0 to 1)" in found["error"]
 
 
 def as_rgba(pixels: np.ndarray) -> np.ndarray:

@@ -27,7 +27,7 @@ export function readSegment(kernel, manifest, signal, payload, { partial = false
   if (parameters > WEIGHTS_MAX)
     throw new BitstreamError(`wanted at most ${WEIGHTS_MAX} network parameters, got ${parameters}`);
   for (const group of groups) {
-    if (later && kernel.integer(2)) codeDifferences(kernel, group, base);
+    if (later && !group.alone && kernel.integer(2)) codeDifferences(kernel, group, base);
     else codeGroup(kernel, group, manifest.counts?.[group.name]);
   }
   const tensors = new Map(groups.filter(({ alone }) => !alone).flatMap(({ tensors }) => tensors));
@@ -96,7 +96,6 @@ function codeDifferences(kernel, group, base) {
     throw new BitstreamError(`wanted differences of tensors ${shapes(first)} as the first segment has them, got ${shapes(group)}`);
   const differences = codeModel(kernel);
   Object.assign(group, { exponent: first.exponent, model: first.model });
-  if (group.alone) return;
   const found = differences.code(kernel, first.all.length);
   const all = found.map((difference, i) => first.all[i] + difference);
   const [least, most] = first.model.range;

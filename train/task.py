@@ -1,0 +1,115 @@
+"""One file of many to encode: it goes on where it was stopped, and is not made again.
+
+A folder of its own holds the checkpoint while it is under way, and then a record of what it was made of.
+"""
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ..runtime.pixels import write_atomically
+from .clips import open_clip
+from .encode import EncodeError, Progress, Watch, encode_picture, keyed
+from .goal import Goal
+from .kinds import is_clip
+from .pictures import read_picture
+from .segments import encode_clip
+
+REPORT_SECONDS = 0.5  # between reports of a task
+RECORD = "done.json"
+
+Report = Callable[[str, Progress], None]  # of the task of that name
+
+
+@dataclass(frozen=True)
+class Task:
+    """Paths are absolute: another process, or another machine, does it."""
+
+    name: str  # as messages call it
+    source: Path
+    output: Path
+    state: Path  # a folder
+    goal: Goal
+    options: dict[str, Any]  # as `encode_picture`'s
+
+    @cached_property
+    def key(self) -> str:
+        """Of the file's content, the goal and the options."""
+        with self.source.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.sha256(repr((content, self.goal, keyed(self.options))).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a task; `failed` says in one line why there are no figures, empty where there are."""
+
+    name: str
+    bytes: int = 0
+    bpp: float = 0.0
+    psnr: float = 0.0  # dB
+    iterations: int = 0
+    seconds: float = 0.0
+    notes: tuple[str, ...] = ()
+    failed: str = ""
+
+
+def finished(task: Task) -> Outcome | None:
+    """What an earlier call made, if of the same content with the same options, and still there."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        record = json.loads((task.state / RECORD).read_text())
+        if (record["key"], record["sha256"]) == (task.key, hashlib.sha256(task.output.read_bytes()).hexdigest()):
+            return Outcome(**record["outcome"] | {"notes": tuple(record["outcome"]["notes"])})
+    return None
+
+
+def encode_task(task: Task, report: Report) -> Outcome:
+    """What goes wrong is in the outcome. An interruption leaves a checkpoint and raises KeyboardInterrupt."""
+    last = -REPORT_SECONDS
+
+    def watch(progress: Progress) -> None:
+        nonlocal last
+        if time.monotonic() - last >= REPORT_SECONDS:
+            last = time.monotonic()
+            report(task.name, progress)
+
+    try:
+        return encode(task, watch)
+    except Exception as error:  # of whatever kind: it costs one file, not all
+        kind = "" if isinstance(error, ValueError) and str(error) else f"{type(error).__name__}: "
+        return Outcome(task.name, failed=kind + " ".join(str(error).removeprefix(f"{task.source}: ").split()))
+
+
+def encode(task: Task, watch: Watch) -> Outcome:
+    work = task.state / task.key
+    if not work.is_dir():  # what is there is of other options
+        shutil.rmtree(task.state, ignore_errors=True)
+        work.mkdir(parents=True)
+    shared = {"goal": task.goal, "watch": watch, "resume": True} | task.options
+    missed = ""
+    if is_clip(task.source):
+        if shared.pop("seconds") is not None:
+            raise EncodeError("wanted --iterations or a preset with a clip, whose segments they are for, got --seconds")
+        source = open_clip(task.source)
+        result = encode_clip(source, work / "segments", **shared)
+    else:
+        source = read_picture(task.source)
+        result = encode_picture(source, checkpoint=work / "resume", **shared)
+        missed = result.missed
+    if result.interrupted:
+        raise KeyboardInterrupt
+    facts = len(result.data), result.bpp, result.psnr, result.iterations, result.seconds
+    outcome = Outcome(task.name, *facts, (*source.notes, *filter(None, [missed])))
+    task.output.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(task.output, result.data)
+    record = {"key": task.key, "sha256": hashlib.sha256(result.data).hexdigest(), "outcome": asdict(outcome)}
+    write_atomically(task.state / RECORD, json.dumps(record).encode())
+    shutil.rmtree(work)
+    return outcome
