@@ -30,7 +30,8 @@ from ..runtime.entropy import (
 )
 from ..runtime.network import EXACT, SUM_BITS, WEIGHT_BITS
 from ..runtime.profile import Manifest
-from ..runtime.segment import Group, code_group, context_model
+from ..runtime.segment import Group, code_group, context_model, kinds
+from ..runtime.syntax import Signal
 from ..runtime.tables import SCALE_ZERO, SCALES, SCALES_PER_OCTAVE
 
 Cost = Callable[[Tensors], float]
@@ -234,15 +235,16 @@ def keep_exact(tensors: Tensors, manifest: Manifest) -> Tensors:
     """`tensors`, the context network shrunk where its integer sums could leave 32 bits."""
     tensors = dict(tensors)
     names = [name for name, _, group in manifest.tensors if group in CONTEXT_BITS]
-    while names and _finest_context(tensors, manifest).largest_sum() >= EXACT // 2:  # the rest is for rounding
+    while names and max(model.largest_sum() for model in _finest_contexts(tensors, manifest)) >= EXACT // 2:  # for rounding
         tensors |= {name: tensors[name] * 0.9 for name in names}
     return tensors
 
 
-def _finest_context(tensors: Tensors, manifest: Manifest) -> ContextModel:
+def _finest_contexts(tensors: Tensors, manifest: Manifest) -> list[ContextModel]:
     groups = {}
     for name, members in manifest.groups.items():
         if name in CONTEXT_BITS:
             names = [tensor for tensor, _ in members]
             groups[name] = Group(CONTEXT_BITS[name], Zeros(), symbols_of(tensors, names, 2.0 ** -CONTEXT_BITS[name]))
-    return context_model(manifest.order, groups, bound=False)
+    prefixes = {kind.prefix for kind in kinds(manifest, Signal(1, 1, frames=2))}
+    return [context_model(manifest.order, groups, prefix, bound=False) for prefix in prefixes]

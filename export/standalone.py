@@ -24,7 +24,7 @@ INTEGERS = (np.int8, np.int16, np.int32)
 
 
 class StandaloneError(ValueError):
-    """A picture that does not fit into one ONNX model; says what was wanted and what came."""
+    """What does not fit into one ONNX model; says what was wanted and what came."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def runs(profile: Profile, tensors: dict[str, np.ndarray]) -> list[Run]:
         inputs |= {name: f"{name}.{level}" for name in LEARNED if f"{name}.{level}" in tensors}
         plan.append(Run(0, inputs, f"stack.{level}"))
         last = plan[-1].output
-    for k in range(1 if levels else 0, len(profile.graphs)):
+    for k in range(1 if levels else 0, len(profile.own)):
         names = [node.name for node in session(profile.graphs[k], 1).get_inputs()]
         plan.append(Run(k, {name: last if name == LINK else name for name in names}, f"output.{k}"))
         last = plan[-1].output
@@ -55,12 +55,15 @@ def runs(profile: Profile, tensors: dict[str, np.ndarray]) -> list[Run]:
 
 def export_tensors(file: InrFile, frame: int = 0) -> dict[str, np.ndarray]:
     """float32 by name: network tensors, kernel.k, filter.k (upsampling's rows) and latents.k (1, 1, h, w), finest first; or,
-    without latents, the positions of a frame's pixels."""
-    segment, levels = file.segment(frame=frame), file.profile.manifest.levels
-    tensors, signal = network_tensors(segment), file.header.signal
+    without latents, the positions of a frame's pixels. Raises StandaloneError."""
+    k, within = file.place(frame)
+    segment, signal = file.segment(k, within), file.signal(k)
+    levels, tensors = file.profile.manifest.levels, network_tensors(segment)
+    if file.profile.manifest.motion and signal.frames > 1:
+        raise StandaloneError(f"wanted frames that do not depend on others, got those of {file.profile.manifest.name}")
     if not levels:
         whole = Window((0, signal.height), (0, signal.width))
-        tensors |= positions(signal, whole.shape, whole, frame)
+        tensors |= positions(signal, whole.shape, whole, within)
     for taken, name in LEARNED.items():
         tensors |= {f"{taken}.{level}": row for level, row in enumerate(tensors.pop(name, ()))}
     for level in range(levels):  # the hyper-latents come first and make no picture
@@ -76,7 +79,7 @@ def standalone(file: InrFile, frame: int = 0) -> bytes:
     """
     tensors = export_tensors(file, frame)
     plan = runs(file.profile, tensors)
-    model = merged([onnx.load_from_string(graph) for graph in file.profile.graphs], plan)
+    model = merged([onnx.load_from_string(graph) for graph in file.profile.own], plan)
     inputs = list(model.graph.input)
     optional = [node.name for node in inputs if node.name.startswith("0/")][-1]
     del model.graph.input[:]
@@ -170,7 +173,7 @@ def unpacked(file: InrFile, frame: int = 0) -> dict[str, bytes]:
     taken = {name for run in plan for name in run.inputs.values()}
     tensors = {name: values for name, values in tensors.items() if name in taken}
     metadata = {f"metadata.{name}": value for name, value in vars(file.metadata).items() if value}
-    names = [f"graph.{k}.onnx" for k in range(len(file.profile.graphs))]
+    names = [f"graph.{k}.onnx" for k in range(len(file.profile.own))]
     manifest = {
         "format": "inrcodec-unpacked",
         "version": 1,
@@ -184,7 +187,7 @@ def unpacked(file: InrFile, frame: int = 0) -> dict[str, bytes]:
         "metadata": sorted(metadata),
     }
     return {
-        **dict(zip(names, file.profile.graphs)),
+        **dict(zip(names, file.profile.own)),
         **{f"{name}.bin": values.astype("<f4").tobytes() for name, values in tensors.items()},
         **metadata,
         "manifest.json": json.dumps(manifest, indent=1).encode(),

@@ -33,6 +33,7 @@ from .video.nrff import nrff
 from .video.nvrc import nvrc
 from .video.player import player
 from .video.ps_nerv import ps_nerv
+from .video.reel import reel
 from .video.t_nerv import t_nerv
 from .video.vq_nerv import vq_nerv
 
@@ -43,5 +44,13 @@ METHODS: dict[str, Callable[..., Method]] = {
     **{"coin": coin, "strumpler": strumpler, "l0onie": l0onie, "rqat_inr": rqat_inr, "nif": nif},
     **{"nerv": nerv, "hnerv": hnerv, "ffnerv": ffnerv, "hinerv": hinerv, "gomes": gomes, "nvrc": nvrc},
     **{"e_nerv": e_nerv, "ps_nerv": ps_nerv, "boosting_nerv": boosting_nerv, "diff_nerv": diff_nerv},
-    **{"vq_nerv": vq_nerv, "t_nerv": t_nerv, "nrff": nrff, "d_nerv": d_nerv, "nirvana": nirvana, "player": player},
+    **{
+        "vq_nerv": vq_nerv,
+        "t_nerv": t_nerv,
+        "nrff": nrff,
+        "d_nerv": d_nerv,
+        "nirvana": nirvana,
+        "player": player,
+        "reel": reel,
+    },
 }

@@ -35,6 +35,9 @@ class Field:
     image: Callable[[Tensors], Tensor]
     coding: Mapping[str, str] = field(default_factory=dict)
 
+    def parts(self, batch: int) -> list[Part]:
+        return []
+
     @property
     def stride(self) -> int:
         if self.manifest.halo == WHOLE:
@@ -59,7 +62,7 @@ class Field:
         images = [self.image({**there, "frame": frame}) for frame in wanted.split(1)]
         return torch.stack([image[:, : len(rows), : len(columns)] for image in images])
 
-    def latent_bits(self, tensors: Tensors, latents: Tensor, mask: Tensor) -> Tensor:
+    def latent_bits(self, tensors: Tensors, latents: Tensor, mask: Tensor, part: Part = Part()) -> Tensor:
         return torch.zeros((), device=latents.device)
 
     def grids(self, latents: Tensor) -> list[Tensor]:

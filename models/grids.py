@@ -66,6 +66,9 @@ class Grids:
     def coding(self) -> dict[str, str]:
         return {}
 
+    def parts(self, batch: int) -> list[Part]:
+        return []
+
     @property
     def stride(self) -> int:
         return 1
@@ -89,7 +92,7 @@ class Grids:
         grids = self.canvas.split(latents)[: self.design.levels]
         return self.design.synthesis.image(self.design.upsampling.features(grids, tensors), tensors)[None]
 
-    def latent_bits(self, tensors: Tensors, latents: Tensor, mask: Tensor) -> Tensor:
+    def latent_bits(self, tensors: Tensors, latents: Tensor, mask: Tensor, part: Part = Part()) -> Tensor:
         return latent_bits(latents, self.canvas, self.design.levels, mask, tensors, self.design.context.order)
 
     def grids(self, latents: Tensor) -> list[Tensor]:

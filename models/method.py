@@ -50,11 +50,15 @@ class Inr:
 
 @dataclass(frozen=True)
 class Part:
-    """What a step of a fit sees: some `frames`, or all; of these every `stride`-th row and column, from `first` on."""
+    """What a step of a fit sees: some `frames`, or all; of these every `stride`-th row and column, from `first` on.
+
+    `weights`: how many frames each of them stands for; None where all count alike.
+    """
 
     frames: tuple[int, ...] | None = None
     first: tuple[int, int] = (0, 0)
     stride: int = 1
+    weights: tuple[float, ...] | None = None
 
     def of(self, frames: Tensor) -> Tensor:
         """Of (frames, channels, height, width)."""
@@ -100,6 +104,10 @@ class Architecture(Protocol):
         """1 where `latents` holds a latent, 0 elsewhere."""
         ...
 
+    def parts(self, batch: int) -> list[Part]:
+        """Of about `batch` frames each, between which steps choose; none where any frames will do."""
+        ...
+
     @property
     def stride(self) -> int:
         """1, or how many rows and columns lie between those that a step sees, where pixels do not depend on each other."""
@@ -109,8 +117,8 @@ class Architecture(Protocol):
         """(frames, channels, height, width), near [0, 1] but not clipped; of so much of the signal as `part` says."""
         ...
 
-    def latent_bits(self, tensors: Tensors, latents: Tensor, mask: Tensor) -> Tensor:
-        """The rate of the latents; a scalar."""
+    def latent_bits(self, tensors: Tensors, latents: Tensor, mask: Tensor, part: Part = Part()) -> Tensor:
+        """The rate of the latents, a scalar; of a `part` of the frames what all would take if they were as these are."""
         ...
 
     def grids(self, latents: Tensor) -> list[Tensor]:
@@ -144,6 +152,8 @@ class Phase:
     bits: Callable[[Tensors], Tensor] | None = None
     penalty: Callable[[Tensors, float], Tensor] | None = None
     latents: Relax = soft_round_gaussian  # what stands in for rounding
+    frames: tuple[int, ...] | None = None  # that a step sees; None: as `Recipe.batch` says
+    price: float = 1.0  # of a bit, in lambda
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ import numpy as np
 
 from .clip import ClipFacts, code_facts
 from .pixels import Metadata
+from .prediction import Frame, frames_of
 from .profile import Profile, standard, unbundle
 from .segment import Base, Segment, read_frame, read_segment
 from .syntax import DIGEST, NAMED_BY_DIGEST, PIXELS_MAX, Entry, Header, Signal, check, read_header
@@ -123,6 +124,7 @@ class InrFile:
         self.profile = find_profile(self.header, trust_graph)
         self._base = base
         self._kept: dict[int, Segment] = {}
+        self._predicted: tuple[int, list[Frame]] = -1, []
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -155,6 +157,11 @@ class InrFile:
 
     def _name(self, k: int) -> str:
         return f"segment {k} (frames {self._frames[k]} to {self._frames[k + 1] - 1})"
+
+    def place(self, frame: int) -> tuple[int, int]:
+        """A frame's segment, and its number there."""
+        k = bisect_right(self._frames, frame) - 1
+        return k, frame - self._frames[k]
 
     def signal(self, k: int = 0) -> Signal:
         """Of the k-th segment alone."""
@@ -215,24 +222,28 @@ class InrFile:
         pixels = assemble(self.header.signal, window, synthesis.parts(window))
         return halved(pixels) if twice == 2 else pixels
 
-    def _synthesis(self, scale: float, frame: int) -> tuple[Synthesis, int]:
+    def _synthesis(self, scale: float, frame: int) -> tuple[Synthesis | Frame, int]:
         """What makes the picture at `scale`, and how many times as large: the graphs of grids do not know how to be far away,
         so that their smaller pictures are made twice as large and halved."""
-        k = bisect_right(self._frames, frame) - 1
-        signal, first = self.signal(k), self._frames[k]
-        parts = signal, self.profile, self.segment(k, frame - first), self.threads
+        k, within = self.place(frame)
+        signal = self.signal(k)
+        parts = signal, self.profile, self.segment(k, within), self.threads
+        if self.profile.manifest.motion and signal.frames > 1:
+            if self._predicted[0] != k:
+                self._predicted = k, frames_of(*parts)
+            return self._predicted[1][within], 1
         if self.profile.manifest.levels:
             octaves = SCALES.index(scale)
             return Synthesis(*parts, octaves=max(0, octaves - 1)), 2 if octaves else 1
         shape = math.ceil(signal.height * scale), math.ceil(signal.width * scale)
-        return Synthesis(*parts, shape=shape, frame=frame - first), 1
+        return Synthesis(*parts, shape=shape, frame=within), 1
 
     def _check(self, region: Region | None, scale: float) -> None:
         """Before anything is decoded."""
         signal, manifest = self.header.signal, self.profile.manifest
         if manifest.levels and scale not in SCALES:
             raise ValueError(f"wanted a scale of 1, 1/2, 1/4 or 1/8: {manifest.name} has latents on a grid; got {scale:g}")
-        if not manifest.levels and manifest.halo < 0 and scale != 1:
+        if (manifest.motion or (not manifest.levels and manifest.halo < 0)) and scale != 1:
             raise ValueError(f"wanted a scale of 1: {manifest.name} makes whole frames; got {scale:g}")
         if not manifest.levels and not (scale > 0 and signal.height * signal.width * scale**2 <= self.pixels_max):
             raise ValueError(f"wanted a positive scale and at most {self.pixels_max} pixels, got {scale:g}")

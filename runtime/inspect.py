@@ -9,7 +9,7 @@ from .coder import Meter
 from .decoder import InrFile
 from .orders import ORDERS
 from .profile import Manifest
-from .segment import Segment, code_segment, grid_shapes
+from .segment import FIELDS, Segment, code_segment, grid_shapes
 from .syntax import MAGIC, Signal, code_header
 from .wire import Writer
 
@@ -60,6 +60,8 @@ def macs_per_pixel(manifest: Manifest, signal: Signal, segment: Segment) -> dict
             (sum(sizes.values()) - sizes["coefficients"]) / (signal.height * signal.width) if "coefficients" in sizes else 0
         )
         return {"synthesis": manifest.macs + keys + once / mixed + mixing}
+    if manifest.motion and signal.frames > 1:
+        return _of_predicted(manifest, signal, segment, weights)
     synthesis = sum(n for name, n in weights.items() if name.startswith("synthesis."))
     areas = [h * w for h, w in grid_shapes(signal, manifest.levels)]
     per_latent = sum(n for name, n in weights.items() if name.startswith("context."))
@@ -70,6 +72,23 @@ def macs_per_pixel(manifest: Manifest, signal: Signal, segment: Segment) -> dict
     each = FILTER if "upsampling.filters" in sizes else 0
     upsampling = sum((DOUBLING * (manifest.levels - 1 - k) + each) * area for k, area in enumerate(areas[:-1]))
     return {"context": context / signal.pixels, "upsampling": upsampling / signal.pixels, "synthesis": float(synthesis)}
+
+
+def _of_predicted(manifest: Manifest, signal: Signal, segment: Segment, weights: dict[str, int]) -> dict[str, float]:
+    """A mean frame's of a segment of which all but the first are predicted; moving pixels counts as none."""
+    assert manifest.motion
+    alone = macs_per_pixel(replace(manifest, motion=None), replace(signal, frames=1), segment)
+    others, pixels = signal.frames - 1, signal.height * signal.width
+    areas = [h * w for h, w in grid_shapes(signal, manifest.levels)]
+    coded = {"added.": sum(areas[manifest.motion.added :]), "flow.": FIELDS * sum(areas[manifest.motion.flow :])}
+    context = sum(
+        n * coded[prefix] for name, n in weights.items() for prefix in coded if name.startswith(prefix + "context.")
+    )
+    inter = [n for name, n in weights.items() if name.startswith("added.inter.")]
+    context += sum(n * area for n, area in zip(inter, areas[manifest.motion.added + 1 :]))
+    synthesis = sum(n for name, n in weights.items() if name.startswith(("added.synthesis.", "added.seen.")))
+    predicted = {"context": context / pixels, "upsampling": alone["upsampling"], "synthesis": float(synthesis)}
+    return {stage: (alone[stage] + others * predicted[stage]) / signal.frames for stage in alone}
 
 
 def _of_stages(manifest: Manifest, segment: Segment) -> float:

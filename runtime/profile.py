@@ -40,22 +40,28 @@ STANDARD = {
     **{54: "gomes_small", 55: "gomes_large", 56: "nvrc_small", 57: "nvrc_large"},
     **{64: "vq_nerv_small", 65: "vq_nerv_large", 66: "t_nerv_small", 67: "t_nerv_large", 68: "nrff"},
     **{70: "d_nerv_small", 71: "d_nerv_large", 72: "nirvana_small", 73: "nirvana_large", 74: "player"},
+    **{80: "reel7"},
 }
 Dimension = int | str  # a number, or a sum of names of sizes
 Entry = tuple[str, tuple[Dimension, ...], str]  # of `Manifest.tensors`
 KEY = "inrcodec"  # of the manifest among the metadata
-OPTIONAL = (
-    "counts",
-    "method",
-    "macs",
-    "framewise",
-    "squares",
-)  # of a manifest's facts: written only where they say something
+# Of a manifest's facts: written only where they say something.
+OPTIONAL = ("counts", "method", "macs", "framewise", "squares", "motion")
 OPTIMIZATION = "ORT_ENABLE_EXTENDED"  # ONNX Runtime's level: for few channels faster than all of them
-LEVELS_MAX, HALO_MAX = 16, 64
+LEVELS_MAX, HALO_MAX, PERIOD_MAX = 16, 64, 1024
 COUNT_MAX, HISTOGRAMS_MAX = 2**24, 1024  # of a histogram, and of a group
 ARENA_MAX = 1 << 30  # bytes that a graph which is not ours may take; a 720-row frame of HNeRV takes about half
 GRAPHS_MAX, GRAPH_MAX = 8, 2**20  # graphs of a profile, bytes of one
+
+
+@dataclass(frozen=True)
+class Motion:
+    """Of frames that are predicted from others: the finest levels of what is `added` to the prediction and of `flow`, and the
+    `period` of their `hierarchy`."""
+
+    added: int
+    flow: int
+    period: int
 
 
 @dataclass(frozen=True)
@@ -69,7 +75,7 @@ class Manifest:
     it may be run in bands. `counts`: histograms of groups that may be coded by them. `method`: whose profile it is, if named
     otherwise. `macs`: multiply-accumulates per pixel by matrices that the graphs hold themselves. `framewise`: tensors that
     begin with a row for each frame travel frame by frame, and graphs take one row. `squares`: the last graph makes bytes of
-    4:2:0 as `squares.to_rgb` takes them.
+    4:2:0 as `squares.to_rgb` takes them. `motion`: how frames after the first are predicted, where latents may be of several.
     """
 
     name: str
@@ -84,6 +90,7 @@ class Manifest:
     macs: float = 0.0
     framewise: bool = False
     squares: bool = False
+    motion: Motion | None = None
 
     def shape(self, dimensions: tuple[Dimension, ...], sizes: dict[str, int]) -> tuple[int, ...]:
         return tuple(d if isinstance(d, int) else sum(sizes[name] for name in d.split("+")) for d in dimensions)
@@ -102,11 +109,12 @@ class Manifest:
     @property
     def alone(self) -> dict[str, list[tuple[str, tuple[Dimension, ...]]]]:
         """The groups that travel frame by frame, of one row each."""
-        rows = {name: [(n, (1, *d[1:])) for n, d in members if d[0] == "frames"] for name, members in self.groups.items()}
+        rows = {name: [(n, (1, *d[1:])) for n, d in members if d[:1] == ("frames",)] for name, members in self.groups.items()}
         return {name: members for name, members in rows.items() if self.framewise and len(members) == len(self.groups[name])}
 
     def to_json(self) -> str:
-        return json.dumps({k: v for k, v in vars(self).items() if v or k not in OPTIONAL}, separators=(",", ":"))
+        facts = {k: v for k, v in vars(self).items() if v or k not in OPTIONAL}
+        return json.dumps(facts | ({"motion": vars(self.motion)} if self.motion else {}), separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> "Manifest":
@@ -128,9 +136,20 @@ class Manifest:
             flags = {name: bool(facts.pop(name, False)) for name in ("framewise", "squares")}
             if not 0 <= macs < math.inf:
                 raise ValueError(f"macs out of bounds: {macs}")
-            return cls(name, sizes, tensors, **grids, order=order, counts=counts, method=method, macs=macs, **flags)
+            motion = _motion(dict(facts.pop("motion")), grids["levels"]) if "motion" in facts else None
+            return cls(
+                name, sizes, tensors, **grids, order=order, counts=counts, method=method, macs=macs, motion=motion, **flags
+            )
         except (ValueError, TypeError, KeyError, OverflowError) as error:
             raise BitstreamError(f"wanted a profile's manifest, got {error}") from None
+
+
+def _motion(facts: dict[str, object], levels: int) -> Motion:
+    """Raises ValueError, TypeError or KeyError for what is none of a profile with so many `levels`."""
+    added, flow, period = (int(facts[name]) for name in ("added", "flow", "period"))  # pyright: ignore[reportArgumentType]
+    if not (0 <= added < levels and 0 <= flow < levels and 1 <= period <= PERIOD_MAX):
+        raise ValueError(f"motion out of bounds: {facts}")
+    return Motion(added, flow, period)
 
 
 def _counts(rows: object) -> Counts:
@@ -158,6 +177,11 @@ class Profile:
         """Raises BitstreamError where the first graph brings none."""
         metadata = session(self.graphs[0], 1).get_modelmeta().custom_metadata_map
         return Manifest.from_json(metadata.get(KEY, "null"))
+
+    @property
+    def own(self) -> tuple[bytes, ...]:
+        """The graphs that make what depends on no other frame."""
+        return self.graphs[:2] if self.manifest.motion else self.graphs
 
 
 @cache

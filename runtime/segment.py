@@ -87,7 +87,7 @@ def code_segment(
 ) -> Segment:
     """Write `given`, or read a segment: sizes, network tensors by groups, and, if wanted, latents. Those after a clip's first
     have a `base`."""
-    if manifest.levels and signal.frames > 1:
+    if manifest.levels and signal.frames > 1 and not manifest.motion:
         raise BitstreamError(f"wanted one frame with {manifest.name}, got {signal.frames}")
     sizes = {name: coder.integer(most, given.sizes[name] - 1 if given else None) + 1 for name, most in manifest.sizes}
     shapes = {
@@ -107,11 +107,41 @@ def code_segment(
         coder.guess()
     if not manifest.levels or not latents:
         return Segment(sizes, groups)
-    grids = grid_shapes(signal, manifest.levels)
-    hyper = grids[len(grids) - manifest.hyper :]
-    return Segment(
-        sizes, groups, code_grids(coder, context_model(manifest.order, groups), grids, hyper, given.grids if given else None)
-    )
+    coded = kinds(manifest, signal)
+    models = {prefix: context_model(manifest.order, groups, prefix) for prefix in {kind.prefix for kind in coded}}
+    grids: list[np.ndarray] = []
+    for kind in coded:
+        there = given.grids[len(grids) : len(grids) + kind.count] if given else None
+        grids += code_grids(coder, models[kind.prefix], kind.shapes, kind.hyper, there)
+    return Segment(sizes, groups, grids)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Grids that are coded in a row: `shapes` and `hyper` as `code_grids`', by the context model whose tensors' names have
+    the `prefix`."""
+
+    prefix: str
+    shapes: list[tuple[int, int]]
+    hyper: list[tuple[int, int]] = field(default_factory=list)
+
+    @property
+    def count(self) -> int:
+        return len(self.shapes) + len(self.hyper)
+
+
+FIELDS = 5  # of motion: see `prediction`
+
+
+def kinds(manifest: Manifest, signal: Signal) -> list[Kind]:
+    """A segment's grids in coding order: the first frame's; then, in the order of their hierarchy, what is added to each
+    other frame, and its motion."""
+    shapes, motion = grid_shapes(signal, manifest.levels), manifest.motion
+    first = Kind("", shapes, shapes[len(shapes) - manifest.hyper :])
+    if motion is None:
+        return [first]
+    frame = [Kind("added.", shapes[motion.added :]), *[Kind("flow.", shapes[motion.flow :])] * FIELDS]
+    return [first, *frame * (signal.frames - 1)]
 
 
 def code_group(
@@ -172,19 +202,21 @@ def _shaped(flat: np.ndarray, shapes: dict[str, tuple[int, ...]]) -> dict[str, n
     return {name: part.reshape(shape) for (name, shape), part in zip(shapes.items(), np.split(flat, ends[:-1]))}
 
 
-def context_model(order: str, groups: dict[str, Group], bound: bool = True) -> ContextModel:
-    """The integer context model of a segment's tensors; a profile without `skip` has networks without a linear path.
+def context_model(order: str, groups: dict[str, Group], prefix: str = "", bound: bool = True) -> ContextModel:
+    """The integer context model of a segment's tensors, whose names begin with `prefix`; a profile without `skip` has
+    networks without a linear path.
 
     Raises BitstreamError where its sums could leave 32 bits, unless `bound` is off.
     """
-    group_of = {name: group for group in groups.values() for name in group.symbols}
+    begins = len(prefix)
+    group_of = {n[begins:]: group for group in groups.values() for n in group.symbols if n.startswith(prefix)}
 
     def fixed(name: str) -> np.ndarray:
         bits = SUM_BITS if name.endswith("bias") else WEIGHT_BITS
         group = group_of[name]
         if group.exponent > bits:
             raise BitstreamError(f"wanted {name} in steps of at least 2**-{bits}, got 2**-{group.exponent}")
-        return group.symbols[name].astype(np.int64) << (bits - group.exponent)
+        return group.symbols[prefix + name].astype(np.int64) << (bits - group.exponent)
 
     def network(name: str) -> Network:
         *layers, skip = (f"{name}.{tensor}" for tensor in NETWORK_TENSORS)

@@ -14,6 +14,7 @@ import numpy as np
 
 from .decoder import open as open_inr
 from .inspect import macs_per_pixel
+from .prediction import frames_of
 from .synthesis import Synthesis, assemble
 
 PLAYED = 10.0  # seconds that a clip is played at most
@@ -116,7 +117,8 @@ def _timed_decode(data: bytes, threads: int) -> list[float]:
     marks.append(time.perf_counter())
     segment = file.segment()
     marks.append(time.perf_counter())
-    frames = [Synthesis(file.header.signal, file.profile, segment, threads, frame=k) for k in range(len(file))]
+    given = file.header.signal, file.profile, segment, threads
+    frames = frames_of(*given) if file.profile.manifest.motion else [Synthesis(*given, frame=k) for k in range(len(file))]
     parts = [list(synthesis.parts(synthesis.whole)) for synthesis in frames]
     marks.append(time.perf_counter())
     for synthesis, windows in zip(frames, parts):

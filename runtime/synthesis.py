@@ -81,7 +81,8 @@ class Synthesis:
     """A segment's graphs, ready to make samples of any window of the picture, or of one 2**`octaves` times smaller.
 
     A smaller picture is a preview: each finer grid counts by its means, each convolution by its sum. `shape` is that of a
-    picture without latents, any; `frame` is one of those that share the segment.
+    picture without latents, any; `frame` is one of those that share the segment. Of frames that are predicted from others
+    (`prediction`) this makes the first.
     """
 
     def __init__(
@@ -95,7 +96,7 @@ class Synthesis:
         frame: int = 0,
     ) -> None:
         self.signal, self.threads, self.octaves, self.frame = signal, threads, octaves, frame
-        self.graphs, self.halo, self.squares = profile.graphs, profile.manifest.halo, profile.manifest.squares
+        self.graphs, self.halo, self.squares = profile.own, profile.manifest.halo, profile.manifest.squares
         self.tensors = {name: from_afar(t) if octaves else t for name, t in network_tensors(segment).items()}
         levels = profile.manifest.levels
         self.learned = {taken: self.tensors[name] for taken, name in LEARNED.items() if name in self.tensors}

@@ -74,7 +74,8 @@ class Fit:
         self.architecture, self.target, self.lmbda, self.recipe = architecture, target, lmbda, recipe
         self.pixels = architecture.signal.pixels
         self.noise = torch.Generator(target.device).manual_seed(seed)
-        self.order: list[int] = []  # of frames yet to be seen
+        self.parts = architecture.parts(recipe.batch)
+        self.order: list[int] = []  # of frames, or parts, yet to be seen
         self.mask, self.phase = architecture.mask(target.device), recipe.phases[0]
         self.pace = paces(architecture, self.mask, recipe.growth)
         fresh = architecture.init(target, torch.Generator().manual_seed(seed))
@@ -105,9 +106,9 @@ class Fit:
     def distortion(self, tensors: Tensors, latents: Tensor) -> Tensor:
         return mse_loss(through_clamp(self.architecture.render(tensors, latents)), self.target)
 
-    def rate(self, tensors: Tensors, latents: Tensor) -> Tensor:
+    def rate(self, tensors: Tensors, latents: Tensor, part: Part = Part()) -> Tensor:
         """Of the latents, in bits a pixel."""
-        return self.architecture.latent_bits(tensors, latents, self.mask) / self.pixels
+        return self.architecture.latent_bits(tensors, latents, self.mask, part) / self.pixels
 
     def networks_rate(self) -> float | Tensor:
         """In bits a pixel; 0 where the phase does not say."""
@@ -120,8 +121,10 @@ class Fit:
         tensors, latents = self.inr.tensors, self.inr.latents
         relaxed = torch.round(latents.detach()) if phase.hard else self._relax(latents, phase, progress)
         seen = written(phase, tensors, progress)
-        cost = self._sampled_distortion(seen, relaxed)
-        cost = cost + self.lmbda * (self.rate(seen, relaxed) + self.networks_rate())
+        part = self._part()
+        image = through_clamp(self.architecture.render(seen, relaxed, part))
+        cost = self._distortion(image, part)
+        cost = cost + phase.price * self.lmbda * (self.rate(seen, relaxed, part) + self.networks_rate())
         if phase.penalty:
             cost = cost + phase.penalty(tensors, progress)
         wanted = [*tensors.values()] + ([] if phase.hard else [latents])
@@ -131,7 +134,7 @@ class Fit:
             latents.grad = gradients.pop()
             self.adam.param_groups[0].update(lr=lr * self.recipe.gain, eps=self.recipe.eps * self.lmbda / self.pixels)
             before = latents.detach().clone() if self.recipe.growth != 1 else None
-            self.adam.step()
+            self._latents_step(part)
             if before is not None:
                 latents.data.sub_(before).mul_(self.pace).add_(before)
         kept = {name: tensors[name].detach().clone() for name in self.recipe.paces if name in tensors}
@@ -139,17 +142,31 @@ class Fit:
         for name, before in kept.items():
             tensors[name].data.lerp_(before, 1 - self.recipe.paces[name])
 
-    def _sampled_distortion(self, tensors: Tensors, latents: Tensor) -> Tensor:
-        """The recipe's distortion, of as much as a step sees."""
-        part = self._part()
-        image = through_clamp(self.architecture.render(tensors, latents, part))
-        return self.recipe.distortion(image, part.of(self.target))
+    def _distortion(self, image: Tensor, part: Part) -> Tensor:
+        target = part.of(self.target)
+        if part.weights is None:
+            return self.recipe.distortion(image, target)
+        each = [self.recipe.distortion(*pair) for pair in zip(image.split(1), target.split(1))]
+        return torch.stack(each) @ image.new_tensor(part.weights) / len(self.target)
+
+    def _latents_step(self, part: Part) -> None:
+        """Adam, which leaves as they are latents that the part does not see."""
+        latents = self.inr.latents
+        state = [latents.data, *(self.adam.state[latents].get(name) for name in ("exp_avg", "exp_avg_sq"))]
+        before = [each.clone() for each in state if each is not None] if part.weights else []
+        self.adam.step()
+        for each, old in zip(state, before):
+            torch.where(latents.grad != 0, each, old, out=each)
 
     def _part(self) -> Part:
-        """The next `batch` frames in a random order; where the architecture has it so, every stride-th row and column."""
+        """The phase's frames, or the next `batch` in a random order; of these what the architecture's stride leaves."""
         stride, batch, device = self.architecture.stride, self.recipe.batch, self.target.device
-        frames, first = None, (0, 0)
-        if 0 < batch < len(self.target):
+        if self.parts and self.phase.frames is None:
+            if not self.order:
+                self.order = torch.randperm(len(self.parts), generator=self.noise, device=device).tolist()
+            return self.parts[self.order.pop()]
+        frames, first = self.phase.frames, (0, 0)
+        if frames is None and 0 < batch < len(self.target):
             if len(self.order) < batch:
                 self.order += torch.randperm(len(self.target), generator=self.noise, device=device).tolist()
             frames, self.order = tuple(self.order[:batch]), self.order[batch:]

@@ -167,8 +167,15 @@ def _relu_backward(grad: Tensor, output: Tensor) -> Tensor:
 def latent_bits(
     latents: Tensor, canvas: Canvas, levels: int, mask: Tensor, tensors: dict[str, Tensor], order: str = "raster"
 ) -> Tensor:
-    """Total bits of `latents` (rows, columns), the first `levels` grids of `canvas` being latents, the rest hyper."""
-    features = inter_features(latents, canvas, levels, tensors)
+    """Total bits of `latents` (rows, columns), the first `levels` grids of `canvas` being latents, the rest hyper.
+
+    In raster order also of several canvases (n, rows, columns), which then have as many masks.
+    """
+    if latents.dim() == 3:
+        features = torch.cat([inter_features(each, canvas, levels, tensors) for each in latents], 1)
+        latents, mask = latents.flatten(0, 1), mask.flatten(0, 1)
+    else:
+        features = inter_features(latents, canvas, levels, tensors)
     inputs = len(tensors["context.0.first.weight"])
     neighbours, no_skip = inputs - len(features), latents.new_zeros(inputs, 2)
     if order == "raster":

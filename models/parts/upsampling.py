@@ -185,11 +185,15 @@ def upsampling_graph(tensors: dict[str, Tensor]) -> Tensor:
 
 
 def stacked(finer: Tensor, features: Tensor, both: Tensor) -> Tensor:
-    """(1, 1, H, W) on top of the doubled (1, c, h, w), given its `phases`.
+    """(1, 1, H, W) on top of the doubled (1, c, h, w), given its `phases`."""
+    return torch.cat([finer, interleaved(features, both)[:, :, : finer.shape[2], : finer.shape[3]]], 1)
+
+
+def interleaved(features: Tensor, both: Tensor) -> Tensor:
+    """(1, c, h, w) -> (1, c, 2 h, 2 w), as a graph does it.
 
     Interleaving columns is what costs most: it comes first, while there are but half as many rows.
     """
     padded = F.pad(features, (2, 2, 2, 2), mode="replicate").transpose(0, 1)  # channels as a batch
     wide = F.conv2d(padded, both.reshape(2, 1, 1, -1)).permute(0, 2, 3, 1).flatten(2)[:, None]
-    up = F.conv2d(wide, both.reshape(2, 1, -1, 1)).transpose(1, 2).flatten(1, 2)[None]
-    return torch.cat([finer, up[:, :, : finer.shape[2], : finer.shape[3]]], 1)
+    return F.conv2d(wide, both.reshape(2, 1, -1, 1)).transpose(1, 2).flatten(1, 2)[None]

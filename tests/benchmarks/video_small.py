@@ -155,11 +155,11 @@ def by_setting(run: Run) -> tuple[str, float]:
 def verdicts(runs: list[Run]) -> list[str]:
     """Whether the papers' order holds, and how many bytes OURS takes for each other's PSNR."""
     psnrs = {run.codec: run.psnr for run in runs}
-    pairs = [(weak, strong) for ranks in RANKS for weak, strong in pairwise(ranks) if {weak, strong} <= psnrs.keys()]
-    said = [
-        f"{weak} < {strong} {'holds' if psnrs[weak] < psnrs[strong] else 'does not hold'}: {psnrs[weak]:.2f}, {psnrs[strong]:.2f} dB"
-        for weak, strong in pairs
-    ]
+    said = []
+    for weak, strong in chain.from_iterable(map(pairwise, RANKS)):
+        if {weak, strong} <= psnrs.keys():
+            holds = "holds" if psnrs[weak] < psnrs[strong] else "does not hold"
+            said.append(f"{weak} < {strong} {holds}: {psnrs[weak]:.2f}, {psnrs[strong]:.2f} dB")
     ours = sorted((run.psnr, math.log(run.bytes)) for run in runs if run.codec == OURS)
     for run in runs if ours else []:
         theirs = f"{run.codec}'s {run.psnr:.2f} dB"

@@ -47,7 +47,7 @@ def terms(node: onnx.NodeProto, weights: tuple[int, ...]) -> int:
 def test_stated_macs_are_the_graphs(size, method, tune):
     pixels = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
     file = inrcodec.open(encode(pixels, method=method, tune=tune, iterations=2))
-    tensors, graphs = export_tensors(file), file.profile.graphs
+    tensors, graphs = export_tensors(file), file.profile.own
     stated = macs_per_pixel(file.profile.manifest, file.header.signal, file.segment())
     counted = [0 for _ in graphs]
     for step in runs(file.profile, tensors):

@@ -13,6 +13,7 @@ from inrcodec.models import METHODS
 from inrcodec.models.field import WHOLE
 from inrcodec.models.image import pyramid
 from inrcodec.models.parts.perceptron import Perceptron
+from inrcodec.runtime.prediction import ADDED
 from inrcodec.runtime.profile import FOLDER, STANDARD, bundle, load, run, session, unbundle
 from inrcodec.runtime.syntax import COLOURS, Signal
 from inrcodec.runtime.synthesis import LEARNED
@@ -36,12 +37,14 @@ def test_manifest_and_inputs_agree(name):
     profile = load(name)
     assert profile.manifest == MADE[name][0]
     taken = {node.name for graph in profile.graphs for node in session(graph, 1).get_inputs()}
-    coded = {name for name, _, group in profile.manifest.tensors if not group.startswith(("context", "inter", "upsampling"))}
+    tensors = [(n.removeprefix(ADDED), group) for n, _, group in profile.manifest.tensors]
+    coded = {n for n, group in tensors if not group.startswith(("context", "inter", "upsampling"))}
     learned = {"kernel", "filter"} if "upsampling" in profile.manifest.groups else set()
     given = {"features", "finer"} | learned if profile.manifest.levels else {"rows", "columns", "size"}
     frames = any("frames" in dimensions for _, dimensions, _ in profile.manifest.tensors)
     if profile.manifest.halo == WHOLE and not profile.manifest.levels:
         given, frames = given & taken, True
+    given |= {"references", "motion", "place"} if profile.manifest.motion else set()
     given |= {"frames"} & taken
     given |= {"frame"} if frames or "frames" in taken else set()
     assert taken == coded | given

@@ -1,0 +1,220 @@
+"""An INR of a segment whose first frame is an INR of latent grids, and all others are predicted from frames before and after.
+
+latents of the frame, 1/2 ... --> features --------------------------------+
+flow, 1/8 ...  --> summed --> frames before and after, moved and mixed --> synthesis --> frame
+"""
+
+import itertools
+import math
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from ..runtime.hierarchy import hierarchy, needed
+from ..runtime.profile import Dimension, Manifest, Motion
+from ..runtime.segment import FIELDS, grid_shapes
+from ..runtime.syntax import Signal
+from .grids import Design
+from .method import Graph, Inr, Part, Tensors
+from .parts.context import Context, latent_bits
+from .parts.latents import Canvas
+from .parts.matching import matched
+from .parts.motion import Prediction, doubling, finer, summed
+from .parts.upsampling import pyramid_features, upsample
+
+ADDED, FLOW = "added.", "flow."  # what the names of tensors of frames after the first begin with
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """The parts, for every signal: the `first` frame's, and the others', whose grids begin at levels that `motion` says."""
+
+    first: Design
+    motion: Motion
+    added: Context
+    flow: Context
+    hidden: Dimension
+
+    @property
+    def levels(self) -> int:
+        return self.first.levels
+
+    @cached_property
+    def prediction(self) -> Prediction:
+        return Prediction(self.motion.flow, self.levels, self.hidden)
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        first = self.first.manifest
+        added = (*self.added.entries(self.levels - self.motion.added), *self.prediction.entries)
+        flow = self.flow.entries(self.levels - self.motion.flow)
+        others = [(ADDED + name, shape, group) for name, shape, group in added]
+        others += [(FLOW + name, shape, group) for name, shape, group in flow]
+        tensors = (*first.tensors, *others)
+        return Manifest(
+            first.name, first.sizes, tensors, first.levels, first.hyper, first.halo, method=first.method, motion=self.motion
+        )
+
+    @property
+    def graphs(self) -> tuple[Graph, ...]:
+        return (*self.first.graphs, doubling(), self.prediction.graph)
+
+    def profiles(self) -> tuple[tuple[Manifest, tuple[Graph, ...]]]:
+        return ((self.manifest, self.graphs),)
+
+
+@dataclass(frozen=True)
+class Frames:
+    """The architecture for one signal, and the `sizes` chosen for it.
+
+    Latents are one row: the first frame's canvas, the others' canvases of what is added, those of their flow.
+    """
+
+    signal: Signal
+    design: Sequence
+    sizes: dict[str, int] = field(default_factory=dict)
+
+    @cached_property
+    def canvases(self) -> tuple[Canvas, Canvas, Canvas]:
+        shapes, levels, motion = grid_shapes(self.signal, self.design.levels), self.design.levels, self.design.motion
+        hyper = shapes[levels - self.design.first.context.hyper :]
+        return Canvas((*shapes, *hyper)), Canvas(tuple(shapes[motion.added :])), Canvas(tuple(shapes[motion.flow :]))
+
+    @property
+    def manifest(self) -> Manifest:
+        return self.design.manifest
+
+    @property
+    def coding(self) -> dict[str, str]:
+        return {}
+
+    def parts(self, batch: int) -> list[Part]:
+        """Frames in a row and those that they are predicted from; these count less, the more parts have them."""
+        frames, period = self.signal.frames, self.design.motion.period
+        seen = [range(k, min(k + batch, frames)) for k in range(1, frames, batch)] if batch else []
+        groups = [(0, *(each.number for each in needed(wanted, frames, period))) for wanted in seen]
+        counts = Counter(itertools.chain(*groups))
+        return [Part(group, weights=tuple(len(groups) / counts[frame] for frame in group)) for group in groups]
+
+    @property
+    def stride(self) -> int:
+        return 1
+
+    def number(self, size: Dimension) -> int:
+        """What a size is."""
+        return self.manifest.shape((size,), {**self.signal.sizes, **self.sizes})[0]
+
+    def init(self, target: Tensor, generator: torch.Generator) -> Inr:
+        design, motion = self.design, self.design.motion
+        tensors = design.first.context.start(design.levels, self.number, generator)
+        tensors |= design.first.synthesis.start(self.number, generator) | design.first.upsampling.start()
+        tensors["synthesis.pixel.bias"] += target.mean((0, 2, 3)).to("cpu")
+        tensors |= _with(ADDED, design.added.start(design.levels - motion.added, self.number, generator))
+        tensors |= _with(ADDED, design.prediction.start(self.number, generator))
+        tensors |= _with(FLOW, design.flow.start(design.levels - motion.flow, self.number, generator))
+        tensors = {name: tensor.to(target.device) for name, tensor in tensors.items()}
+        first, added, _ = (math.prod(canvas.size) for canvas in self.canvases)
+        still = torch.zeros(first + (self.signal.frames - 1) * added, device=target.device)
+        if self.signal.frames == 1:
+            return Inr(tensors, still)
+        fields = matched(target, hierarchy(self.signal.frames, motion.period), self.canvases[2].shapes, motion.flow)
+        return Inr(tensors, torch.cat([still, self.canvases[2].join(fields).flatten()]))
+
+    def split(self, latents: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Canvases (rows, columns) of the first frame, (n, rows, columns) of what is added to the n others, and (n, FIELDS,
+        rows, columns) of their flow."""
+        n, sizes = self.signal.frames - 1, [canvas.size for canvas in self.canvases]
+        leading = ((), (n,), (n, FIELDS))
+        shapes = [(*lead, *size) for lead, size in zip(leading, sizes)]
+        first, added, flow = latents.split([torch.Size(shape).numel() for shape in shapes])
+        return first.view(shapes[0]), added.view(shapes[1]), flow.view(shapes[2])
+
+    def mask(self, device: torch.device) -> Tensor:
+        n, (first, added, flow) = self.signal.frames - 1, (canvas.mask(device).flatten() for canvas in self.canvases)
+        return torch.cat([first, added.repeat(n), flow.repeat(n * FIELDS)])
+
+    def render(self, tensors: Tensors, latents: Tensor, part: Part = Part()) -> Tensor:
+        frames, design = self.signal.frames, self.design
+        wanted = range(frames) if part.frames is None else part.frames
+        first, added, flow = self.split(latents)
+        grids = self.canvases[0].split(first)[: design.levels]
+        made = {0: design.first.synthesis.image(design.first.upsampling.features(grids, tensors), tensors)}
+        there: dict[int, Tensor] = {}  # as others see them
+        own = without(ADDED, tensors)
+        index = {each.number: i for i, each in enumerate(hierarchy(frames, design.motion.period))}
+        for each in needed(wanted, frames, design.motion.period):
+            i = index[each.number]
+            motion = summed(self.canvases[2].split(flow[i]))
+            for number in {each.before, each.after} - there.keys():
+                there[number] = finer(bounded(made[number])[None])[0]
+            references = torch.stack([there[each.before], there[each.after]])
+            place = torch.tensor([each.place], device=latents.device)
+            features = self.features(self.canvases[1].split(added[i]), tensors)
+            made[each.number] = design.prediction.image(features, motion, place, references, own)
+        return torch.stack([made[k] for k in wanted])
+
+    def features(self, grids: list[Tensor], tensors: Tensors) -> Tensor:
+        """(levels, height, width) of the grids of what is added; those that are finer than them are zero."""
+        kernels, filters, finest = tensors["upsampling.kernels"], tensors["upsampling.filters"], self.design.motion.added
+        stack = pyramid_features(grids, kernels[finest:], filters[finest:])
+        for level, shape in reversed(list(enumerate(self.canvases[0].shapes[:finest]))):
+            stack = torch.cat([stack.new_zeros(1, *shape), upsample(stack, kernels[level], *shape)])
+        return stack
+
+    def latent_bits(self, tensors: Tensors, latents: Tensor, mask: Tensor, part: Part = Part()) -> Tensor:
+        """Of a part of the frames: what all would take if they were as these are."""
+        frames, order = self.signal.frames, hierarchy(self.signal.frames, self.design.motion.period)
+        wanted = range(frames) if part.frames is None else part.frames
+        weights = dict(zip(wanted, part.weights or [frames / len(wanted)] * len(wanted)))
+        first, added, flow = zip(self.split(latents), self.split(mask))
+        bits = latents.new_zeros(())
+        if 0 in weights:
+            bits = bits + weights[0] * latent_bits(first[0], self.canvases[0], self.design.levels, first[1], tensors)
+        others = [i for i, each in enumerate(order) if each.number in weights]
+        alike = torch.tensor([weights[order[i].number] for i in others], device=latents.device).view(-1, 1, 1)
+        for prefix, canvas, (there, inside) in ((ADDED, self.canvases[1], added), (FLOW, self.canvases[2], flow)):
+            if others:
+                stack, count = (
+                    there[others].flatten(0, -3),
+                    (inside[others] * alike.view(-1, *[1] * (inside.dim() - 1))).flatten(0, -3),
+                )
+                bits = bits + latent_bits(stack, canvas, len(canvas.shapes), count, without(prefix, tensors))
+        return bits
+
+    def grids(self, latents: Tensor) -> list[Tensor]:
+        first, added, flow = self.split(latents)
+        grids = self.canvases[0].split(first)[::-1]
+        for frame, fields in zip(added, flow):
+            grids += self.canvases[1].split(frame)[::-1]
+            for each in fields:
+                grids += self.canvases[2].split(each)[::-1]
+        return grids
+
+    def latents(self, grids: list[Tensor]) -> Tensor:
+        counts = [len(canvas.shapes) for canvas in self.canvases]
+        first, rest = grids[: counts[0]], grids[counts[0] :]
+        parts, added, flow = [self.canvases[0].join(first[::-1]).flatten()], [], []
+        for _ in range(self.signal.frames - 1):
+            added.append(self.canvases[1].join(rest[: counts[1]][::-1]).flatten())
+            rest = rest[counts[1] :]
+            for _ in range(FIELDS):
+                flow.append(self.canvases[2].join(rest[: counts[2]][::-1]).flatten())
+                rest = rest[counts[2] :]
+        return torch.cat([*parts, *added, *flow])
+
+
+def bounded(image: Tensor) -> Tensor:
+    """As others see it: clamped to [0, 1], straight through."""
+    return image + (image.detach().clamp(0, 1) - image.detach())
+
+
+def without(prefix: str, tensors: Tensors) -> Tensors:
+    """Those whose names begin with the `prefix`."""
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def _with(prefix: str, tensors: Tensors) -> Tensors:
+    return {prefix + name: tensor for name, tensor in tensors.items()}
