@@ -22,10 +22,10 @@ SEEKS = 9  # frames that are sought, each in a file just opened
 
 
 def bench_command(options: argparse.Namespace) -> None:
-    data = Path(options.input).read_bytes()
-    clip, runs = open_inr(data).facts is not None, max(1, options.runs)
+    path = Path(options.input)
+    clip, runs = open_inr(path).facts is not None, max(1, options.runs)
     counts = sorted({1, os.cpu_count() or 1})
-    rows = [bench_clip(data, threads) if clip else bench(data, threads, runs) for threads in counts]
+    rows = [bench_clip(path, threads) if clip else bench(path.read_bytes(), threads, runs) for threads in counts]
     if options.json:
         print(json.dumps({**rows[0], "all_threads": rows[-1]}))
         return
@@ -47,13 +47,13 @@ def played(row: dict[str, Any]) -> str:
     return f"{row['fps']:.1f} frames a second; a seek {row['seek_ms']:.0f} ms, {row['longest_seek_ms']:.0f} at most"
 
 
-def bench_clip(data: bytes, threads: int) -> dict[str, Any]:
+def bench_clip(path: Path, threads: int) -> dict[str, Any]:
     """Frames a second, from opening the file on; median and longest milliseconds from opening it to a frame anywhere."""
-    began, file = time.perf_counter(), open_inr(data, threads)
+    began, file = time.perf_counter(), open_inr(path, threads)
     frames, _ = decoded_for(file, PLAYED)
-    fps, file = frames / (time.perf_counter() - began), open_inr(data, threads)
+    fps, file = frames / (time.perf_counter() - began), open_inr(path, threads)
     sought = np.random.default_rng(0).integers(len(file), size=SEEKS).tolist()
-    seeks = [_timed(lambda k=k: open_inr(data, threads)[k]) for k in sought]
+    seeks = [_timed(lambda k=k: open_inr(path, threads)[k]) for k in sought]
     return {
         "threads": threads,
         "fps": fps,

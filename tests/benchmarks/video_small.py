@@ -140,7 +140,7 @@ def rows(runs: list[Run], tsv: Path) -> list[tuple[str, ...]]:
         cells = [(f"{of[clip].bytes:,}", f"{of[clip].psnr:.2f}") if clip in of else ("", "") for clip in CLIPS]
         if codec in METHODS:
             name, year = f"`{codec}`", f"{METHODS[codec]().paper.year}"
-            fps = fmean(bench_clip(file_of(run, tsv).read_bytes(), threads=1)["fps"] for run in of.values())
+            fps = fmean(bench_clip(file_of(run, tsv), threads=1)["fps"] for run in of.values())
         else:
             name, year, fps = f"{codec}, crf {setting:g}", "", 1e3 * FRAMES / fmean(run.decode_ms for run in of.values())
         encode_s = fmean(run.encode_s for run in of.values())
