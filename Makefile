@@ -68,7 +68,7 @@ test-web: $(VENV)/dev.stamp
 
 $(NPM)/.stamp: $(WEB)/package.json
 	@mkdir -p build/web && cp $< build/web/
-	npm install --prefix build/web --no-package-lock --no-audit --no-fund --loglevel=error
+	npm install --prefix build/web --no-package-lock --no-audit --no-fund --loglevel=error --fetch-retries=1
 	@touch $@
 
 # A machine that only shows the demo does not need the developers' tools.

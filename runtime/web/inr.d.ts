@@ -59,7 +59,7 @@ declare global {
     "inr-image": InrImage;
     "inr-video": InrVideo;
   }
-  /** `<inr-image src alt>`; fires `sized`, `load` and `error`. */
+  /** `<inr-image src alt>`; fires `sized`, `preview`, `load` and `error`. */
   interface InrImage extends HTMLElement {
     src: string;
     readonly complete: boolean;

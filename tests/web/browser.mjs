@@ -35,7 +35,7 @@ async function open(content = "", options = {}) {
   page.on("pageerror", (error) => page.lines.push(`uncaught: ${error.message}`));
   await page.addInitScript((content) => {
     window.seen = [];
-    for (const type of ["sized", "load", "error"])
+    for (const type of ["sized", "preview", "load", "error"])
       document.addEventListener(type, ({ target }) => seen.push({ type, name: target.localName, at: performance.now() }), true);
     document.addEventListener("DOMContentLoaded", () => {
       const parsed = new DOMParser().parseFromString(content, "text/html");
@@ -47,7 +47,7 @@ async function open(content = "", options = {}) {
 }
 
 const settled = (page, count = 1) =>
-  page.waitForFunction((count) => seen.filter(({ type, name }) => name?.startsWith("inr-") && type !== "sized").length >= count, count);
+  page.waitForFunction((count) => seen.filter(({ type, name }) => name?.startsWith("inr-") && ["load", "error"].includes(type)).length >= count, count);
 
 async function golden() {
   const page = await open();
@@ -66,24 +66,20 @@ async function golden() {
   return results;
 }
 
-/** A slow file: the room that the element takes before its pixels, how many previews, and that the last one is the picture. */
+/** A slow file: the room that the element takes before its pixels, and how many previews it shows. */
 async function streamed() {
-  const page = await open(`<inr-image src="/photo/${basename(config.photo)}?slow=60" alt="a photo"></inr-image>`);
-  const inks = new Set();
+  const page = await open(`<inr-image src="/photo/${basename(config.photo)}?slow=150" alt="a photo"></inr-image>`);
   await page.waitForFunction(() => seen.some(({ type }) => type === "sized"));
   const box = await page.evaluate(() => document.querySelector("inr-image").getBoundingClientRect().toJSON());
-  const ink = () =>
-    page.evaluate(async () => {
-      const canvas = document.querySelector("inr-image").shadowRoot.querySelector("canvas");
-      const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-      return String(data.reduce((hash, byte) => (Math.imul(hash, 31) + byte) | 0, 0));
-    });
-  while (!(await page.evaluate(() => document.querySelector("inr-image").complete))) inks.add(await ink());
-  const complete = await page.evaluate(() => document.querySelector("inr-image").complete);
+  await page.waitForFunction(() => document.querySelector("inr-image").complete);
+  const [previews, complete] = await page.evaluate(() => [
+    seen.filter(({ type }) => type === "preview").length,
+    document.querySelector("inr-image").complete,
+  ]);
   const { nodes } = await (await page.context().newCDPSession(page)).send("Accessibility.getFullAXTree");
   const tree = nodes.filter(({ ignored }) => !ignored).map(({ role, name }) => `${role?.value} ${name?.value}`);
   await page.locator("inr-image").screenshot({ path: join(config.out, "photo.png") });
-  return { box, inks: inks.size, complete, tree, lines: page.lines.filter((line) => !line.includes("willReadFrequently")) };
+  return { box, previews, complete, tree, lines: page.lines };
 }
 
 async function damaged() {
@@ -101,7 +97,7 @@ async function mutated() {
   const images = config.mutated.map((path) => `<inr-image src="/mutated/${basename(path)}" alt=""></inr-image>`).join("");
   const page = await open(images);
   await settled(page, config.mutated.length);
-  const kinds = await page.evaluate(() => seen.filter(({ type, name }) => name === "inr-image" && type !== "sized").map(({ type }) => type));
+  const kinds = await page.evaluate(() => seen.filter(({ type, name }) => name === "inr-image" && ["load", "error"].includes(type)).map(({ type }) => type));
   const after = await page.evaluate(async (url) => {
     const { decode } = await import("/dist/inr.js");
     return (await decode(await (await fetch(url)).arrayBuffer())).width;

@@ -147,6 +147,25 @@ def test_player_is_exact(tmp_path):
         np.testing.assert_array_equal(rgba, as_rgba(pixels))
 
 
+def test_frames_that_are_predicted(tmp_path):
+    """Of reel: from others before and after them, in any order."""
+    if not ONNXRUNTIME.exists():
+        pytest.skip("onnxruntime-web is not installed: make test-web does")
+    from inrcodec.train.clips import clip_from_array
+    from inrcodec.train.segments import encode_clip
+
+    y, x = np.mgrid[:33, :47]
+    moving = np.stack([np.stack([4 * x - k, 5 * y + k, 2 * x + 2 * y], -1) % 256 for k in range(5)]).astype(np.uint8)
+    options = {"first_frames": [0], "method": "reel", "iterations": 20, "threads": 1}
+    (path := tmp_path / "clip.inr").write_bytes(encode_clip(clip_from_array(moving), tmp_path / "segments", **options).data)
+    file = inrcodec.open(path)
+    for frame in (3, 0):
+        assert decoded(tmp_path, [path], frame=frame, **FOLDERS)["clip.inr"]["symbols"] == symbols_digest(file)
+        pixels = np.fromfile(tmp_path / "clip.inr.samples", np.uint8).reshape(33, 47, 3)
+        off = np.abs(pixels.astype(int) - file[frame])
+        assert off.max() <= 1 and np.mean(off > 0) <= 1e-2
+
+
 def as_rgba(pixels: np.ndarray) -> np.ndarray:
     eight = pixels if pixels.dtype == np.uint8 else np.floor(pixels / 257 + 0.5).astype(np.uint8)
     colour = eight[..., :-1] if pixels.shape[2] % 2 == 0 else eight

@@ -140,7 +140,11 @@ export class InrImage extends HTMLElement {
       else if (!busy && performance.now() - previewed > PREVIEW_MS) {
         busy = true;
         decode(data.buffer, { partial: true })
-          .then((picture) => !this.complete && this.#draw(picture, signal))
+          .then((picture) => {
+            if (this.complete || signal.aborted) return;
+            this.#draw(picture, signal);
+            this.dispatchEvent(new Event("preview"));
+          })
           .catch(() => {}) // there is too little yet, or the whole file will say what is wrong
           .finally(() => ((busy = false), (previewed = performance.now())));
       }

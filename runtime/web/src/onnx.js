@@ -1,11 +1,12 @@
 /** The engine of every method but `pyramid`: its graphs by onnxruntime-web. Loaded when such a file is met. */
 
+import { Prediction } from "./prediction.js";
 import { rgbaOf } from "./rgba.js";
 import { BitstreamError } from "./wire.js";
 
 const BAND_PIXELS = 2 ** 15; // rows that a graph makes at a time hold about so many
 const LEARNED = { kernel: "upsampling.kernels", filter: "upsampling.filters" };
-const KNOWN = ["name", "sizes", "tensors", "levels", "hyper", "halo", "order", "counts", "method", "macs", "framewise", "squares"];
+const KNOWN = ["name", "sizes", "tensors", "levels", "hyper", "halo", "order", "counts", "method", "macs", "framewise", "squares", "motion"];
 const METADATA = 14; // the field of an ONNX model
 
 const engines = new Map(); // by number, promises
@@ -37,7 +38,10 @@ async function load(profile, withKernel, profiles, folder) {
     prepare: (kernel, signal, segment) => prepared(ort, kernel, segment),
     paint: (ready, signal, frame, own, samples) => {
       const tensors = { ...ready.tensors, ...feeds(ort, own) };
-      return new Synthesis(ort, sessions, withKernel, manifest, signal, { ...ready, tensors }, frame).picture(samples);
+      const make = (grids) => new Synthesis(ort, sessions, withKernel, manifest, signal, { tensors, grids }, frame);
+      if (!manifest.motion) return make(ready.grids).picture(samples);
+      ready.prediction ??= new Prediction(manifest, signal, ready.grids, make);
+      return ready.prediction.picture(frame, samples);
     },
   };
 }
@@ -128,6 +132,16 @@ class Synthesis {
     }
     const bytes = bitDepth / 8;
     const all = new Uint8Array(height * width * channels * bytes);
+    for await (const { image, skip, top, bottom } of this.bands()) {
+      const band = await this.withKernel((kernel) => quantized(kernel, image, skip, bottom - top, width, bytes));
+      all.set(band, top * width * channels * bytes);
+    }
+    return this.finished(all, wanted);
+  }
+
+  /** Parts of the picture from top to bottom: the rows `top` to `bottom`, which are `skip` rows down in an `image`. */
+  async *bands() {
+    const { height, width, channels } = this.signal;
     const stack = this.grids.length ? await this.stack() : null;
     const { halo } = this.manifest;
     const rows = halo < 0 ? height : Math.max(4 * halo, 1, Math.floor(BAND_PIXELS / width));
@@ -138,26 +152,38 @@ class Synthesis {
       const [count, planes, h, w] = image.dims;
       if (count !== 1 || planes !== channels || !(h >= below - above && w >= width))
         throw new BitstreamError(`wanted 1,${channels},${below - above},${width} from a decoder graph, got ${image.dims}`);
-      const band = await this.withKernel((kernel) => quantized(kernel, image, top - above, bottom - top, width, bytes));
-      all.set(band, top * width * channels * bytes);
+      yield { image, skip: top - above, top, bottom };
     }
+  }
+
+  /** {samples, data} of the bytes of all samples. */
+  async finished(all, wanted) {
     const data = await this.withKernel((kernel) => rgbaOf(kernel, kernel.putBytes(all), this.signal));
-    return { data, ...(wanted && { samples: bytes === 1 ? all : new Uint16Array(all.buffer) }) };
+    return { data, ...(wanted && { samples: this.signal.bitDepth === 8 ? all : new Uint16Array(all.buffer) }) };
+  }
+
+  /** {samples, data} of a whole image's planes. */
+  async shown(image, wanted) {
+    const { height, width, bitDepth } = this.signal;
+    return this.finished(await this.withKernel((kernel) => quantized(kernel, image, 0, height, width, bitDepth / 8)), wanted);
   }
 
   /** The stack of all grids at the finest one's size, (1, levels, height, width). */
   async stack() {
     let stack = this.grids.at(-1);
-    for (let level = this.grids.length - 2; level >= 0; level--) {
-      const feeds = { features: stack, finer: this.grids[level] };
-      for (const [taken, name] of Object.entries(LEARNED))
-        if (name in this.tensors) {
-          const { data, dims } = this.tensors[name];
-          feeds[taken] = this.float(data.slice(level * dims[1], (level + 1) * dims[1]), [dims[1]]);
-        }
-      stack = await this.run(0, feeds);
-    }
+    for (let level = this.grids.length - 2; level >= 0; level--) stack = await this.doubled(stack, this.grids[level], level);
     return stack;
+  }
+
+  /** The stack of `level`: a coarser one, doubled, below that level's grid. */
+  doubled(stack, finer, level) {
+    const feeds = { features: stack, finer };
+    for (const [taken, name] of Object.entries(LEARNED))
+      if (name in this.tensors) {
+        const { data, dims } = this.tensors[name];
+        feeds[taken] = this.float(data.slice(level * dims[1], (level + 1) * dims[1]), [dims[1]]);
+      }
+    return this.run(0, feeds);
   }
 
   /** Rows of the picture by the last graph. */
@@ -166,7 +192,7 @@ class Synthesis {
     const features = new Float32Array(levels * rows * width);
     for (let c = 0; c < levels; c++)
       features.set(data.subarray((c * height + above) * width, (c * height + below) * width), c * rows * width);
-    return this.run(this.sessions.length - 1, { ...this.tensors, features: this.float(features, [1, levels, rows, width]) });
+    return this.run(this.manifest.motion ? 1 : this.sessions.length - 1, { ...this.tensors, features: this.float(features, [1, levels, rows, width]) });
   }
 
   /** Rows of the picture by graphs without latents, one after the other. */

@@ -6,6 +6,7 @@ import { BitstreamError, Reader } from "./wire.js";
 
 const EXPONENTS = 32; // a step is 2**-exponent
 const WEIGHTS_MAX = 2 ** 24; // values over all tensors of a segment
+export const FIELDS = 5; // of motion
 export const NEEDS_BASE = new Error("wanted a clip's first segment, to which this one is differences");
 const STREAM_MAX = 2 ** 28; // bytes of one of its streams, where there are several
 
@@ -16,7 +17,7 @@ const STREAM_MAX = 2 ** 28; // bytes of one of its streams, where there are seve
  * NEEDS_BASE.
  */
 export function readSegment(kernel, manifest, signal, payload, { partial = false, later = false, base = null } = {}) {
-  if (manifest.levels && signal.frames > 1)
+  if (manifest.levels && signal.frames > 1 && !manifest.motion)
     throw new BitstreamError(`wanted one frame with ${manifest.name}, got ${signal.frames}`);
   const [shared, ...streams] = manifest.framewise ? codeStreams(payload, 1 + signal.frames) : [payload];
   kernel.begin(shared);
@@ -32,8 +33,11 @@ export function readSegment(kernel, manifest, signal, payload, { partial = false
   }
   const tensors = new Map(groups.filter(({ alone }) => !alone).flatMap(({ tensors }) => tensors));
   if (partial) kernel.guess();
-  const shapes = gridShapes(signal, manifest.levels);
-  const grids = manifest.levels ? codeGrids(kernel, contextModel(manifest.order, tensors), shapes, manifest.hyper) : [];
+  const models = new Map();
+  const grids = kinds(manifest, signal).flatMap(({ prefix, shapes, hyper }) => {
+    if (!models.has(prefix)) models.set(prefix, contextModel(manifest.order, named(tensors, prefix)));
+    return codeGrids(kernel, models.get(prefix), shapes, hyper);
+  });
   return { sizes, groups, tensors, grids, streams };
 }
 
@@ -73,6 +77,21 @@ function groupsOf(manifest, sizes) {
 function dimension(size, sizes) {
   if (typeof size === "number") return size;
   return size.split("+").reduce((sum, name) => sum + sizes[name], 0);
+}
+
+/** Tensors whose names begin with `prefix`, by what follows it. */
+function named(tensors, prefix) {
+  const found = [...tensors].filter(([name]) => name.startsWith(prefix));
+  return new Map(found.map(([name, tensor]) => [name.slice(prefix.length), tensor]));
+}
+
+/** Grids that are coded in a row, in coding order: the first frame's; of each other what is added to it, and its motion. */
+export function kinds({ levels, hyper, motion }, signal) {
+  if (!levels) return [];
+  const shapes = gridShapes(signal, levels);
+  const flow = motion && { prefix: "flow.", shapes: shapes.slice(motion.flow), hyper: 0 };
+  const frame = motion ? [{ prefix: "added.", shapes: shapes.slice(motion.added), hyper: 0 }, ...Array(FIELDS).fill(flow)] : [];
+  return [{ prefix: "", shapes, hyper }, ...Array(signal.frames - 1).fill(frame).flat()];
 }
 
 /** Of each latent level, finest first: the sizes halve, rounded up. */
