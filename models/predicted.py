@@ -25,6 +25,7 @@ from .parts.matching import matched
 from .parts.motion import Prediction, doubling, finer, summed
 from .parts.upsampling import pyramid_features, upsample
 
+FIRST = 4.0  # how much more than another's the first frame's distortion counts, for all others depend on it
 ADDED, FLOW = "added.", "flow."  # what the names of tensors of frames after the first begin with
 
 
@@ -97,7 +98,8 @@ class Frames:
         seen = [range(k, min(k + batch, frames)) for k in range(1, frames, batch)] if batch else []
         groups = [(0, *(each.number for each in needed(wanted, frames, period))) for wanted in seen]
         counts = Counter(itertools.chain(*groups))
-        return [Part(group, weights=tuple(len(groups) / counts[frame] for frame in group)) for group in groups]
+        alike = [tuple(len(groups) / counts[frame] for frame in group) for group in groups]
+        return [Part(group, weights=w, emphasis=(FIRST, *[1.0] * (len(w) - 1))) for group, w in zip(groups, alike)]
 
     @property
     def stride(self) -> int:
