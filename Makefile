@@ -38,19 +38,22 @@ lint: $(VENV)/dev.stamp
 
 WEB := runtime/web
 NPM := build/web/node_modules
-WASM := runtime/kernel.c $(WEB)/src/tables.c $(WEB)/src/synthesis.c
+WASM := runtime/kernel.c $(addprefix $(WEB)/src/,tables.c synthesis.c pixels.c)
 WASM_OUT ?= $(WEB)/dist/decoder.wasm
 BUNDLE_OUT ?= $(WEB)/dist
 CLANG ?= clang
+# What the page's decoder calls; the rest is left out.
+EXPORTS := tables coder_size begin beyond guess flags tabled uniform wavefronts_scratch wavefronts coset_scratch coset inter \
+	synthesis_size synthesis_scratch synthesis_begin synthesize quantize rgba squares_rgba
 
 web: wasm bundle
 wasm: $(WASM_OUT)
 bundle: $(BUNDLE_OUT)/inr.js
 
 # -O3 makes it a third larger, and no faster.
-$(WASM_OUT): $(WASM)
+$(WASM_OUT): $(WASM) $(WEB)/src/pixels.h
 	$(CLANG) --target=wasm32 -std=c99 -O2 -msimd128 -mbulk-memory -ffreestanding -nostdlib -fvisibility=hidden -Wall -Wextra \
-		-Wl,--no-entry,--export-dynamic,--export=__heap_base,-z,stack-size=131072,--stack-first,--strip-debug -o $@ $(WASM)
+		-Wl,--no-entry,--export=__heap_base,-z,stack-size=131072,--stack-first,--strip-debug $(EXPORTS:%=-Wl,--export=inrc_%) -o $@ $(WASM)
 	@chmod -x $@
 
 # What the page runs, its worker, and what that loads for other methods.

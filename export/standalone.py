@@ -56,13 +56,14 @@ def runs(profile: Profile, tensors: dict[str, np.ndarray]) -> list[Run]:
 def export_tensors(file: InrFile, frame: int = 0) -> dict[str, np.ndarray]:
     """float32 by name: network tensors, kernel.k, filter.k (upsampling's rows) and latents.k (1, 1, h, w), finest first; or,
     without latents, the positions of a frame's pixels. Raises StandaloneError."""
-    segment, levels = file.segment(frame=frame), file.profile.manifest.levels
-    if file.profile.manifest.motion and len(file) > 1:
+    k, within = file.place(frame)
+    segment, signal = file.segment(k, within), file.signal(k)
+    levels, tensors = file.profile.manifest.levels, network_tensors(segment)
+    if file.profile.manifest.motion and signal.frames > 1:
         raise StandaloneError(f"wanted frames that do not depend on others, got those of {file.profile.manifest.name}")
-    tensors, signal = network_tensors(segment), file.header.signal
     if not levels:
         whole = Window((0, signal.height), (0, signal.width))
-        tensors |= positions(signal, whole.shape, whole, frame)
+        tensors |= positions(signal, whole.shape, whole, within)
     for taken, name in LEARNED.items():
         tensors |= {f"{taken}.{level}": row for level, row in enumerate(tensors.pop(name, ()))}
     for level in range(levels):  # the hyper-latents come first and make no picture

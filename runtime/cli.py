@@ -45,6 +45,8 @@ def add_commands(commands: Any) -> None:
     play.add_argument("--loop", action="store_true", help="again from the first frame, until q")
     play.add_argument("--seconds", type=positive, metavar="S", help="no longer than S seconds (without a display 5)")
     play.add_argument("--allow-partial", action="store_true", help="the start of a clip's file, too")
+    play.add_argument("--browser", action="store_true", help="in a web page")
+    add_onnxruntime(play)
     add_threads(play)
     add_json(play)
     add_trust(play)
@@ -54,12 +56,13 @@ def add_commands(commands: Any) -> None:
     add_json(bench)
     serve = add(commands, "serve", serve_command, "show a folder's files in a browser, from this machine")
     serve.add_argument("--port", type=whole(65535), default=8000, metavar="N", help="0 takes a free one (default 8000)")
+    serve.add_argument("--browser", action="store_true", help="open it, too")
     gallery = add(commands, "gallery", gallery_command, "write the same page for any web host")
     gallery.add_argument("-o", "--output", default="site", metavar="DIR", help="where it goes (default site)")
     for parser in (serve, gallery):
-        parser.add_argument("folder", metavar="DIR", help="of .inr files; pictures of the same name are compared with them")
-        help = "dist/ of the npm package onnxruntime-web: for methods other than pyramid"
-        parser.add_argument("--onnxruntime", metavar="FOLDER", help=help)
+        help = "of .inr files, or one; pictures of the same name are compared with them"
+        parser.add_argument("folder", metavar="DIR", help=help)
+        add_onnxruntime(parser)
 
 
 def add(commands: Any, name: str, run: Command, summary: str) -> argparse.ArgumentParser:
@@ -128,6 +131,11 @@ def positive(text: str) -> float:
 
 def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def add_onnxruntime(parser: argparse.ArgumentParser) -> None:
+    help = "dist/ of the npm package onnxruntime-web: methods other than pyramid need it in a browser"
+    parser.add_argument("--onnxruntime", type=Path, metavar="FOLDER", help=help)
 
 
 def add_threads(parser: argparse.ArgumentParser) -> None:

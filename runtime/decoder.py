@@ -158,6 +158,11 @@ class InrFile:
     def _name(self, k: int) -> str:
         return f"segment {k} (frames {self._frames[k]} to {self._frames[k + 1] - 1})"
 
+    def place(self, frame: int) -> tuple[int, int]:
+        """A frame's segment, and its number there."""
+        k = bisect_right(self._frames, frame) - 1
+        return k, frame - self._frames[k]
+
     def signal(self, k: int = 0) -> Signal:
         """Of the k-th segment alone."""
         return replace(self.header.signal, frames=self.index[k].frames)
@@ -220,18 +225,18 @@ class InrFile:
     def _synthesis(self, scale: float, frame: int) -> tuple[Synthesis | Frame, int]:
         """What makes the picture at `scale`, and how many times as large: the graphs of grids do not know how to be far away,
         so that their smaller pictures are made twice as large and halved."""
-        k = bisect_right(self._frames, frame) - 1
-        signal, first = self.signal(k), self._frames[k]
-        parts = signal, self.profile, self.segment(k, frame - first), self.threads
+        k, within = self.place(frame)
+        signal = self.signal(k)
+        parts = signal, self.profile, self.segment(k, within), self.threads
         if self.profile.manifest.motion and signal.frames > 1:
             if self._predicted[0] != k:
                 self._predicted = k, frames_of(*parts)
-            return self._predicted[1][frame - first], 1
+            return self._predicted[1][within], 1
         if self.profile.manifest.levels:
             octaves = SCALES.index(scale)
             return Synthesis(*parts, octaves=max(0, octaves - 1)), 2 if octaves else 1
         shape = math.ceil(signal.height * scale), math.ceil(signal.width * scale)
-        return Synthesis(*parts, shape=shape, frame=frame - first), 1
+        return Synthesis(*parts, shape=shape, frame=within), 1
 
     def _check(self, region: Region | None, scale: float) -> None:
         """Before anything is decoded."""

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import webbrowser
 from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -40,12 +41,13 @@ class GalleryError(ValueError):
     """A folder that makes no gallery; says what was wanted and what came."""
 
 
-def site(folder: Path, onnxruntime: Path | None = None) -> Site:
-    """All files of the page that shows those in `folder`. `onnxruntime` is the `dist` of the npm package onnxruntime-web,
-    which methods other than `pyramid` need."""
-    if not folder.is_dir():
-        raise GalleryError(f"wanted a folder, got {folder}")
-    paths = sorted(path for path in folder.rglob("*.inr") if path.is_file())
+def site(where: Path, onnxruntime: Path | None = None) -> Site:
+    """All files of the page that shows a file, or those in a folder. `onnxruntime` is the `dist` of the npm package
+    onnxruntime-web, which methods other than `pyramid` need."""
+    if not where.exists():
+        raise GalleryError(f"wanted a folder or a file, got {where}")
+    folder = where if where.is_dir() else where.parent
+    paths = sorted(path for path in where.rglob("*.inr") if path.is_file()) if where.is_dir() else [where]
     if not paths:
         raise GalleryError(f"wanted a folder with .inr files, {folder} has none")
     pages: Site = {path.name: path for path in (WEB / "gallery").iterdir()}
@@ -158,20 +160,24 @@ def server(pages: Site, port: int) -> ThreadingHTTPServer:
     return ThreadingHTTPServer(("127.0.0.1", port), partial(Handler, pages))
 
 
-def serve_command(options: argparse.Namespace) -> None:
-    with server(site(Path(options.folder), _path(options.onnxruntime)), options.port) as web:
-        print(f"http://127.0.0.1:{web.server_address[1]}/ shows {options.folder}; Ctrl-C ends it", flush=True)
+def serve(pages: Site, port: int, what: str, browser: bool = False) -> None:
+    """Until it is interrupted; in a `browser` that is opened."""
+    with server(pages, port) as web:
+        url = f"http://127.0.0.1:{web.server_address[1]}/"
+        print(f"{url} shows {what}; Ctrl-C ends it", flush=True)
+        if browser:
+            webbrowser.open(url)
         try:
             web.serve_forever()
         except KeyboardInterrupt:
             print()
 
 
+def serve_command(options: argparse.Namespace) -> None:
+    serve(site(Path(options.folder), options.onnxruntime), options.port, options.folder, options.browser)
+
+
 def gallery_command(options: argparse.Namespace) -> None:
-    pages = site(Path(options.folder), _path(options.onnxruntime))
+    pages = site(Path(options.folder), options.onnxruntime)
     total = write_site(pages, Path(options.output))
     print(f"{options.output}: {len(pages)} files, {total} bytes; any web host can show them")
-
-
-def _path(name: str | None) -> Path | None:
-    return Path(name) if name else None

@@ -63,7 +63,7 @@ typedef struct {
     int32_t inputs, width;
 } Network;
 
-API void inrc_kernel_4(void) {} /* the version of these functions; `native.py` has the same */
+API void inrc_kernel_3(void) {} /* the version of these functions; `native.py` has the same */
 
 API size_t inrc_coder_size(void) { return sizeof(Coder); }
 

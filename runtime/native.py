@@ -14,7 +14,7 @@ import numpy as np
 from .tables import LIKELIEST_FREQUENCY, OTHERS, PRECISION, Table
 from .wire import BitstreamError
 
-VERSION = 4  # of the kernel's functions; `kernel.c` has the same
+VERSION = 3  # of the kernel's functions; `kernel.c` has the same
 SWITCH = "INRC_NATIVE"  # environment variable
 INPUTS_MAX = 64  # of the kernel's network; wider ones are NumPy's
 SLACK = 32  # values that the kernel reads, and ignores, behind the last

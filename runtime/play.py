@@ -6,6 +6,7 @@ import math
 import time
 from bisect import bisect_right
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 from .clip import ClipFacts
 from .decoder import InrFile
 from .decoder import open as open_inr
+from .gallery import serve, site
 from .speed import decoded_for
 from .wire import BitstreamError
 
@@ -23,6 +25,9 @@ SCREEN = 0.9  # of the screen's sides that a window takes at most
 
 
 def play_command(options: argparse.Namespace) -> None:
+    if options.browser:
+        serve(site(Path(options.input), options.onnxruntime), 0, options.input, browser=True)
+        return
     file = open_inr(options.input, options.threads, trust_graph=options.trust_graph, allow_partial=options.allow_partial)
     if file.facts is None:
         raise ValueError(f"wanted a clip, got a file of {len(file)} picture{'s' * (len(file) > 1)}: inrc decode shows those")

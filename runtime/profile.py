@@ -109,7 +109,7 @@ class Manifest:
     @property
     def alone(self) -> dict[str, list[tuple[str, tuple[Dimension, ...]]]]:
         """The groups that travel frame by frame, of one row each."""
-        rows = {name: [(n, (1, *d[1:])) for n, d in members if d[0] == "frames"] for name, members in self.groups.items()}
+        rows = {name: [(n, (1, *d[1:])) for n, d in members if d[:1] == ("frames",)] for name, members in self.groups.items()}
         return {name: members for name, members in rows.items() if self.framewise and len(members) == len(self.groups[name])}
 
     def to_json(self) -> str:

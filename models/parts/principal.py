@@ -8,6 +8,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 SAMPLES = 1 << 16  # blocks that tell their covariance
+SEEN = 32  # frames that tell that of their smaller blocks
+SIDE = 4  # squares in a block, down and across
 STRONGEST = 36.0  # deviation of the strongest component, in steps, at most: bytes hold 127 of them
 
 
@@ -24,15 +26,16 @@ class Linear:
     grid: Tensor  # (ticks, grids, rows, columns)
 
 
-def linear(maps: Tensor, side: int, passed: int, latents: int, grids: int, ticks: int, bits: float) -> Linear:
-    """Of (frames, channels, h, w), h and w multiples of 2 `side`; the grid is what the latents leave of means over time.
+def linear(frames: Tensor, passed: int, latents: int, grids: int, ticks: int, bits: float) -> Linear:
+    """Of (n, 3, height, width) in [0, 1]; the grid is what the latents leave of means over time.
 
     The step is such that latents and grid take about so many bits.
     """
-    blocks = F.pixel_unshuffle(maps, side)
-    mean = blocks.mean((0, 2, 3))
-    basis = components(blocks - mean.view(-1, 1, 1), passed)
-    parts = F.pixel_unshuffle(torch.einsum("sc,fshw->fchw", basis, blocks - mean.view(-1, 1, 1)), 2)
+    some = torch.cat([blocks_of(frame) for frame in frames[:: math.ceil(len(frames) / SEEN)].split(1)])
+    mean = some.mean((0, 2, 3))
+    basis = components(some - mean.view(-1, 1, 1), passed)
+    numbers = [torch.einsum("sc,fshw->fchw", basis, blocks_of(frame) - mean.view(-1, 1, 1)) for frame in frames.split(1)]
+    parts = F.pixel_unshuffle(torch.cat(numbers), 2)
     coarse = components(parts, latents)
     numbers = torch.einsum("cl,fchw->flhw", coarse, parts)
     left = torch.stack(
@@ -61,12 +64,12 @@ def components(maps: Tensor, count: int) -> Tensor:
     return torch.linalg.eigh(blocks.T @ blocks).eigenvectors.flip(1)[:, :count].float()
 
 
-def squares_of(frames: Tensor, multiple: int) -> Tensor:
-    """(n, 3, height, width) in [0, 1] -> (n, 6, h, w), levels of `runtime.squares`, 2h and 2w multiples of `multiple`; edges
-    repeat."""
+def blocks_of(frames: Tensor) -> Tensor:
+    """(n, 3, height, width) in [0, 1] -> (n, 6 SIDE**2, h, w), an even number of rows and columns: blocks of SIDE x SIDE of
+    `runtime.squares`, in levels; edges repeat."""
     height, width = frames.shape[2:]
-    padded = F.pad(frames, (0, -width % multiple, 0, -height % multiple), mode="replicate")
+    padded = F.pad(frames, (0, -width % (4 * SIDE), 0, -height % (4 * SIDE)), mode="replicate")
     red, green, blue = (255 * padded).unbind(1)
     luma = 0.299 * red + 0.587 * green + 0.114 * blue
     chroma = torch.stack([128 + (blue - luma) / 1.772, 128 + (red - luma) / 1.402], 1)
-    return torch.cat([F.pixel_unshuffle(luma[:, None], 2), F.avg_pool2d(chroma, 2)], 1)
+    return F.pixel_unshuffle(torch.cat([F.pixel_unshuffle(luma[:, None], 2), F.avg_pool2d(chroma, 2)], 1), SIDE)

@@ -22,13 +22,13 @@ from ..clip import GRID, Sizes, grid
 from ..field import WHOLE, Field, field_graph
 from ..method import Graph, Method, Paper, Phase, Recipe, Tensors, UnsuitedError
 from ..parts.integers import ZERO, Convolve, bits, compiled, convolved, entries, layer, levels, rounded, started
-from ..parts.principal import linear, squares_of
+from ..parts.principal import SIDE, linear
 from ..parts.squares import rgb
 from ..parts.temporal import between_ticks
 from ..parts.upconv import widest
 
 LATENTS, GRIDS = 8, 24  # channels of a frame and of a time
-SCALE, SIDE = 16, 4  # pixels that a latent covers, squares that an output covers, down and across
+SCALE = 4 * SIDE  # pixels that a latent covers, down and across: four outputs
 WIDTHS = {"small": 64, "medium": 104, "large": 144}  # at most, by tune: 2.5, 6.5 and 12 kMAC per pixel
 NARROWEST, GRANULE = 16, 8  # of widths
 LAYERS = tuple(f"layer{i}" for i in range(4))
@@ -73,7 +73,7 @@ def compiled_squares(tensors: Tensors) -> Tensor:
 def start(sizes: Sizes, numbers: float, target: Tensor, generator: torch.Generator) -> Tensors:
     """A linear decoder, which some channels pass on as it is; all others see it at random, and nobody sees them yet."""
     passed = min(PASSED, sizes["width"] // 2)
-    made = linear(squares_of(target.cpu(), SCALE), SIDE, passed, LATENTS, GRIDS, sizes["ticks"], numbers)
+    made = linear(target.cpu(), passed, LATENTS, GRIDS, sizes["ticks"], numbers)
     unit = DEVIATION / made.deviation  # levels of a channel to one of a component
     fresh = {name: torch.zeros(MANIFEST.shape(dimensions, sizes)) for name, dimensions, _ in ENTRIES}
 

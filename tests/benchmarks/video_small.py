@@ -13,15 +13,16 @@ import argparse
 import math
 import os
 import tempfile
-from collections.abc import Iterable
 from fractions import Fraction
 from functools import partial
-from itertools import product
+from itertools import chain, groupby, pairwise, product
 from pathlib import Path
+from statistics import fmean
 
 import av
 import numpy as np
 from aimed import aimed, chosen, file_of
+from methods import markdown
 from PIL import Image
 
 from inrcodec.models import METHODS
@@ -29,7 +30,6 @@ from inrcodec.runtime.clip import ClipFacts
 from inrcodec.runtime.planes import to_planes, to_rgb
 from inrcodec.runtime.speed import bench_clip
 from inrcodec.train.clips import open_clip
-from inrcodec.train.compare import table
 from inrcodec.train.evaluate import Run, append_run, measure, read_runs, timed
 
 HERE = Path(__file__).parent
@@ -44,6 +44,7 @@ CONVENTIONAL = {
     "svt-av1": ("libsvtav1", "libdav1d", {"preset": "8"}, (24, 32, 40, 48, 56)),
 }
 FACTS = ClipFacts(FRAMES, SIZE[1], SIZE[0], Fraction(25), chroma="420", matrix=6)
+HEADING = ("method", "year", *chain(*((f"{clip}, bytes", "dB") for clip in CLIPS)), "encode s", "decode fps")
 RANKS = ("nerv", "e_nerv", "hnerv", "boosting_nerv"), ("hnerv", "hinerv")  # the papers' orders, from the weakest
 
 
@@ -70,10 +71,9 @@ def main() -> None:
                 runs += aimed(name, sources, rates, options.iterations, tsv)
             except ValueError as error:
                 failures.append(error)
+    print(markdown([HEADING, *rows(runs, tsv)]))
     for clip in CLIPS:
-        of_clip = [run for run in runs if run.image == clip]
-        print(table(rows(clip, of_clip, tsv)))
-        print("\n".join(verdicts(of_clip)))
+        print(f"{clip}:", *verdicts([run for run in runs if run.image == clip]), sep="\n    ")
     assert not failures, failures
 
 
@@ -132,24 +132,34 @@ def planes_of(samples: np.ndarray) -> tuple[np.ndarray, ...]:
     return samples[:height], chroma[0], chroma[1]
 
 
-def rows(clip: str, runs: Iterable[Run], tsv: Path) -> list[tuple[str, ...]]:
-    lines = [(clip, "year", "bytes", "bpp", "PSNR", "iterations", "encode s", "decode fps")]
-    for run in runs:
-        if run.codec in METHODS:
-            year = f"{METHODS[run.codec]().paper.year}"
-            fps = bench_clip(file_of(run, tsv).read_bytes(), threads=1)["fps"]
+def rows(runs: list[Run], tsv: Path) -> list[tuple[str, ...]]:
+    """One for each codec and setting, beside each other what it does to the clips."""
+    lines = []
+    for (codec, setting), found in groupby(sorted(runs, key=by_setting), by_setting):
+        of = {run.image: run for run in found}
+        cells = [(f"{of[clip].bytes:,}", f"{of[clip].psnr:.2f}") if clip in of else ("", "") for clip in CLIPS]
+        if codec in METHODS:
+            name, year = f"`{codec}`", f"{METHODS[codec]().paper.year}"
+            fps = fmean(bench_clip(file_of(run, tsv).read_bytes(), threads=1)["fps"] for run in of.values())
         else:
-            year, fps = "", 1e3 * FRAMES / run.decode_ms
-        figures = f"{run.bytes:,}", f"{run.bpp:.4f}", f"{run.psnr:.2f}", f"{run.iterations or ''}", f"{run.encode_s:.1f}"
-        lines.append((run.codec, year, *figures, f"{fps:.1f}"))
+            name, year, fps = f"{codec}, crf {setting:g}", "", 1e3 * FRAMES / fmean(run.decode_ms for run in of.values())
+        encode_s = fmean(run.encode_s for run in of.values())
+        lines.append((name, year, *chain(*cells), f"{encode_s:.1f}" if encode_s < 1 else f"{encode_s:.0f}", f"{fps:.0f}"))
     return lines
+
+
+def by_setting(run: Run) -> tuple[str, float]:
+    return run.codec, run.lmbda
 
 
 def verdicts(runs: list[Run]) -> list[str]:
     """Whether the papers' order holds, and how many bytes OURS takes for each other's PSNR."""
     psnrs = {run.codec: run.psnr for run in runs}
-    ranked = [[name for name in ranks if name in psnrs] for ranks in RANKS]
-    said = [" < ".join(f"{name} {psnrs[name]:.2f}" for name in names) for names in ranked if len(names) > 1]
+    said = []
+    for weak, strong in chain.from_iterable(map(pairwise, RANKS)):
+        if {weak, strong} <= psnrs.keys():
+            holds = "holds" if psnrs[weak] < psnrs[strong] else "does not hold"
+            said.append(f"{weak} < {strong} {holds}: {psnrs[weak]:.2f}, {psnrs[strong]:.2f} dB")
     ours = sorted((run.psnr, math.log(run.bytes)) for run in runs if run.codec == OURS)
     for run in runs if ours else []:
         theirs = f"{run.codec}'s {run.psnr:.2f} dB"

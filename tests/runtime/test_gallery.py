@@ -60,19 +60,40 @@ def test_served_as_written(folder, tmp_path):
             with pytest.raises(urllib.error.HTTPError) as error:
                 urllib.request.urlopen(root + name)
             assert error.value.code == status
+            error.value.close()
         beyond = urllib.request.Request(root + "gallery.json", headers={"Range": "bytes=999999-"})
-        with pytest.raises(urllib.error.HTTPError, match="416"):
+        with pytest.raises(urllib.error.HTTPError, match="416") as error:
             urllib.request.urlopen(beyond)
+        error.value.close()
         web.shutdown()
 
 
 def test_folders_that_make_no_gallery(tmp_path):
-    for wrong, said in ((tmp_path / "none", "wanted a folder, got"), (tmp_path, "has none")):
+    for wrong, said in ((tmp_path / "none", "wanted a folder or a file, got"), (tmp_path, "has none")):
         with pytest.raises(GalleryError, match=said):
             site(wrong)
     (tmp_path / "a.inr").write_bytes(b"")
     with pytest.raises(GalleryError, match=r"ort\.wasm\.min\.mjs"):
         site(tmp_path, tmp_path)
+
+
+def test_one_file_alone(folder):
+    pages = site(folder / "a b.inr")
+    assert [entry["name"] for entry in json.loads(pages["gallery.json"])] == ["a b"]
+    assert {name for name in pages if name.startswith("files/")} == {"files/a b.inr", "files/a b.png"}
+
+
+def test_play_opens_a_browser(folder, monkeypatch, capsys):
+    """Which is told where; the server ends with an interruption."""
+    told = []
+
+    def interrupted(self: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("webbrowser.open", told.append)
+    monkeypatch.setattr("http.server.ThreadingHTTPServer.serve_forever", interrupted)
+    assert main(["play", str(folder / "deep" / "set.inr"), "--browser"]) == 0
+    assert told and told[0] in capsys.readouterr().out
 
 
 def test_command(folder, tmp_path, capsys):

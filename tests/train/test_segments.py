@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 import inrcodec
+from inrcodec.export.standalone import export_tensors
 from inrcodec.runtime.clip import ClipFacts
 from inrcodec.runtime.footage import write_clip
+from inrcodec.runtime.synthesis import network_tensors
 from inrcodec.runtime.wire import BitstreamError
 from inrcodec.train.cli import main
 from inrcodec.train.clips import clip_from_array, open_clip
@@ -41,6 +43,14 @@ def test_segments_decode_alone(whole, tmp_path):
     path = tmp_path / "x.inr"
     path.write_bytes(whole.data + b"")
     np.testing.assert_array_equal(inrcodec.open(path)[3], frames[3])
+
+
+def test_a_frame_of_any_segment_is_exported(whole):
+    file = inrcodec.open(whole.data)
+    tensors = export_tensors(file, 3)
+    assert tensors["frame"] == 1 and len(tensors["embedding"]) == 2
+    for name, values in network_tensors(file.segment(1)).items():
+        np.testing.assert_array_equal(tensors[name], values)
 
 
 def test_a_damaged_segment_is_refused_by_name_and_the_others_decode(whole):

@@ -128,6 +128,25 @@ def test_segments_as_differences(tmp_path):
     assert found["damaged"] and "differences to segment 0: damaged segment 0 (frames 0 to 1)" in found["error"]
 
 
+def test_player_is_exact(tmp_path):
+    """Its frames travel alone, and are of whole numbers to the last."""
+    if not ONNXRUNTIME.exists():
+        pytest.skip("onnxruntime-web is not installed: make test-web does")
+    from inrcodec.train.clips import clip_from_array
+    from inrcodec.train.segments import encode_clip
+
+    y, x = np.mgrid[:45, :67]
+    moving = np.stack([np.stack([4 * x - k, 5 * y + k, 2 * x + 2 * y], -1) % 256 for k in range(6)]).astype(np.uint8)
+    options = {"first_frames": [0, 4], "method": "player", "iterations": 6, "threads": 1}
+    (path := tmp_path / "clip.inr").write_bytes(encode_clip(clip_from_array(moving), tmp_path / "segments", **options).data)
+    for frame in (5, 1):
+        decoded(tmp_path, [path], frame=frame, **FOLDERS)
+        pixels = np.fromfile(tmp_path / "clip.inr.samples", np.uint8).reshape(45, 67, 3)
+        np.testing.assert_array_equal(pixels, inrcodec.open(path)[frame])
+        rgba = np.fromfile(tmp_path / "clip.inr.rgba", np.uint8).reshape(45, 67, 4)
+        np.testing.assert_array_equal(rgba, as_rgba(pixels))
+
+
 def as_rgba(pixels: np.ndarray) -> np.ndarray:
     eight = pixels if pixels.dtype == np.uint8 else np.floor(pixels / 257 + 0.5).astype(np.uint8)
     colour = eight[..., :-1] if pixels.shape[2] % 2 == 0 else eight

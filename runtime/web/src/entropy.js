@@ -11,6 +11,8 @@ const ESCAPE_BITS = 25;
 const TAGS = 16;
 const SYMBOL_MAX = 2 ** 23 - 1;
 
+const HALVES = [0, 2 ** 16 - 1];
+
 const scaled = (symbols, exponent) => Float32Array.from(symbols, (symbol) => Math.fround(symbol) * 2 ** -exponent);
 const stepped = (symbols, exponent, { step }) => {
   const [size] = halves([step]);
@@ -19,26 +21,28 @@ const stepped = (symbols, exponent, { step }) => {
 const half = (coder, n) => Float64Array.from(coder.uniform(new Int32Array(n).fill(1 << 16)));
 const laplace = (coder, n, { scale }) => codeLaplace(coder, n, scale);
 
-/** By tag: the fields of its record with their bounds, `code(coder, n, record)` and `values(symbols, exponent, record)`; where
- * symbols are not below SYMBOL_MAX either way, the `range(record)` of those that it knows. */
+/**
+ * By tag: the fields of its record with their bounds, `code(coder, n, record)`, `values(symbols, exponent, record)`, and, unless
+ * it is all that there is, the `range(record)` of symbols that it knows.
+ */
 const MODELS = {
   0: { name: "zeros", fields: {}, code: (_, n) => new Float64Array(n), values: scaled },
   1: { name: "laplace", fields: { scale: SCALE_INDICES }, code: laplace, values: scaled },
   2: {
     name: "bits",
     fields: { width: 25 },
-    range: ({ width }) => [0, 2 ** width - 1],
     code: (coder, n, { width }) => Float64Array.from(coder.uniform(new Int32Array(n).fill(2 ** width))),
     values: scaled,
+    range: ({ width }) => [0, 2 ** width - 1],
   },
-  3: { name: "half", fields: {}, range: () => [0, 0xffff], code: half, values: halves },
+  3: { name: "half", fields: {}, code: half, values: halves, range: () => HALVES },
   4: { name: "stepped", fields: { scale: SCALE_INDICES, step: 1 << 16 }, code: laplace, values: stepped },
   5: {
     name: "sparse half",
     fields: { scale: SCALES },
-    range: () => [0, 0xffff],
     code: (coder, n, { scale }) => codeSparse(coder, n, scale, half),
     values: halves,
+    range: () => HALVES,
   },
   6: { name: "static", fields: {}, code: codeStatic, values: scaled },
   7: {
@@ -58,9 +62,9 @@ export function codeModel(coder, counts = []) {
   for (const [name, size] of Object.entries(model.fields)) record[name] = coder.integer(size);
   return {
     name: model.name,
-    range: model.range?.(record) ?? [-SYMBOL_MAX, SYMBOL_MAX],
     code: (coder, n) => model.code(coder, n, record),
     values: (symbols, exponent) => model.values(symbols, exponent, record),
+    range: model.range?.(record) ?? [-SYMBOL_MAX, SYMBOL_MAX],
   };
 }
 

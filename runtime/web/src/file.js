@@ -3,9 +3,10 @@
 import { codeFacts } from "./clip.js";
 import { withKernel } from "./kernel.js";
 import { manifestOf } from "./profiles.js";
-import { readFrame, readSegment } from "./segment.js";
+import { NEEDS_BASE, readFrame, readSegment } from "./segment.js";
 import { check, crc32, inflated, readHeader } from "./syntax.js";
 import { paint } from "./synthesis.js";
+import { BitstreamError } from "./wire.js";
 
 const FIRST = 2 ** 12; // bytes that are read for a header, at first
 const INDEXED = 32; // of the flags, which follow the checksum
@@ -25,7 +26,7 @@ async function engineOf({ profile }, options) {
   const manifest = manifestOf(profile);
   if (manifest) return pyramid(manifest);
   const { engine } = await import(new URL("onnx.js", import.meta.url).href);
-  return engine(profile, options);
+  return engine(profile, withKernel, options);
 }
 
 /**
@@ -61,8 +62,7 @@ class InrFile {
   #source;
   #engine;
   #options;
-  #base = null; // a promise of the first segment's groups, or of the error that it gave
-  #segments = new Map(); // by number, the latest one alone: promises of what the engine prepared
+  #segments = new Map(); // by number, the first and the latest one: promises of {segment, prepared}
 
   constructor(source, parsed, engine, options) {
     Object.assign(this, parsed);
@@ -77,52 +77,48 @@ class InrFile {
     if (!(frame >= 0 && frame < this.frames)) throw new RangeError(`wanted a frame below ${this.frames}, got ${frame}`);
     let [k, first] = [0, 0];
     while (frame - first >= this.index[k].frames) first += this.index[k++].frames;
-    const signal = { ...this.signal, frames: this.index[k].frames };
-    if (!this.#segments.has(k)) {
-      this.#segments.clear();
-      this.#segments.set(k, this.#prepared(k, signal, first));
-    }
-    try {
-      const { segment, prepared } = await this.#segments.get(k);
-      const { framewise } = this.#engine.manifest;
-      const own = framewise ? await withKernel((kernel) => readFrame(kernel, segment, frame - first)) : new Map();
-      return await this.#engine.paint(prepared, signal, frame - first, own, this.#options.samples ?? true);
-    } catch (error) {
-      this.#segments.delete(k);
-      throw error;
-    }
+    const { segment, prepared, signal } = await this.#segment(k);
+    const { framewise } = this.#engine.manifest;
+    const own = framewise ? await withKernel((kernel) => readFrame(kernel, segment, frame - first)) : new Map();
+    return this.#engine.paint(prepared, signal, frame - first, own, this.#options.samples ?? true);
   }
 
-  async #payload(k, first) {
+  /** The k-th segment; the first is kept for good where there are more, since others may be differences to it. */
+  #segment(k) {
+    if (!this.#segments.has(k)) {
+      for (const other of this.#segments.keys()) if (other > 0) this.#segments.delete(other);
+      const read = this.#read(k);
+      read.catch(() => this.#segments.delete(k));
+      this.#segments.set(k, read);
+    }
+    return this.#segments.get(k);
+  }
+
+  async #read(k) {
     const start = this.index.slice(0, k).reduce((sum, { size }) => sum + size, this.position);
+    const first = this.index.slice(0, k).reduce((sum, { frames }) => sum + frames, 0);
     const { size, crc, frames } = this.index[k];
     const payload = await this.#source.read(start, start + size);
-    if (crc !== null) check(crc, crc32(payload), `damaged segment ${k} (frames ${first} to ${first + frames - 1})`);
-    return payload;
-  }
-
-  /** Of the first segment, to which others may be differences; those that are not do without. */
-  async #groups() {
+    const name = `segment ${k} (frames ${first} to ${first + frames - 1})`;
+    if (crc !== null) check(crc, crc32(payload), `damaged ${name}`);
+    const signal = { ...this.signal, frames };
+    const partial = this.#options.partial && crc === null;
     try {
-      const payload = await this.#payload(0, 0);
-      const signal = { ...this.signal, frames: this.index[0].frames };
-      return await withKernel((kernel) => readSegment(kernel, this.#engine.manifest, signal, payload).groups);
+      return await this.#decoded(signal, payload, { partial, later: k > 0 });
     } catch (error) {
-      this.#base = null;
-      return error;
+      if (error !== NEEDS_BASE) throw error;
     }
+    const { segment } = await this.#segment(0).catch(({ message }) => {
+      throw new BitstreamError(`${name} is written as differences to segment 0: ${message}`);
+    });
+    return this.#decoded(signal, payload, { later: true, base: segment });
   }
 
-  async #prepared(k, signal, first) {
-    const { crc } = this.index[k];
-    const payload = await this.#payload(k, first);
-    const base = k > 0 ? await (this.#base ??= this.#groups()) : null;
-    const { manifest } = this.#engine;
+  #decoded(signal, payload, options) {
     return withKernel((kernel) => {
-      const segment = readSegment(kernel, manifest, signal, payload, this.#options.partial && crc === null, base);
-      if (k === 0) this.#base = Promise.resolve(segment.groups);
+      const segment = readSegment(kernel, this.#engine.manifest, signal, payload, options);
       if (this.#options.symbols) this.symbols = symbolsOf(kernel, segment);
-      return { segment, prepared: this.#engine.prepare(kernel, signal, segment) };
+      return { signal, segment, prepared: this.#engine.prepare(kernel, signal, segment) };
     });
   }
 }

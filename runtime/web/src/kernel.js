@@ -97,10 +97,20 @@ class Kernel {
     return address;
   }
 
+  putBytes(values) {
+    const address = this.take(Math.ceil(values.length / 4));
+    new Uint8Array(this.memory.buffer, address, values.length).set(values);
+    return address;
+  }
+
+  /** A copy. */
+  bytes(address, count) {
+    return new Uint8Array(this.memory.buffer, address, count).slice();
+  }
+
   /** Decode from `data` on. */
   begin(data) {
-    const address = this.take(Math.ceil(data.length / 4));
-    new Uint8Array(this.memory.buffer, address, data.length).set(data);
+    const address = this.putBytes(data);
     this.coder = this.take(Math.ceil(this.run.inrc_coder_size() / 4));
     this.run.inrc_begin(this.coder, address, data.length);
   }

@@ -1,5 +1,6 @@
 /** The engine of every method but `pyramid`: its graphs by onnxruntime-web. Loaded when such a file is met. */
 
+import { rgbaOf } from "./rgba.js";
 import { BitstreamError } from "./wire.js";
 
 const BAND_PIXELS = 2 ** 15; // rows that a graph makes at a time hold about so many
@@ -10,9 +11,9 @@ const METADATA = 14; // the field of an ONNX model
 const engines = new Map(); // by number, promises
 
 /** See `engineOf`. The folders `profiles` and `onnxruntime` lie beside this file unless the options say where. */
-export function engine(profile, { profiles = "profiles/", onnxruntime = "onnxruntime/" } = {}) {
+export function engine(profile, withKernel, { profiles = "profiles/", onnxruntime = "onnxruntime/" } = {}) {
   if (!engines.has(profile)) {
-    const made = load(profile, new URL(profiles, import.meta.url), new URL(onnxruntime, import.meta.url));
+    const made = load(profile, withKernel, new URL(profiles, import.meta.url), new URL(onnxruntime, import.meta.url));
     made.catch(() => engines.delete(profile));
     engines.set(profile, made);
   }
@@ -21,7 +22,7 @@ export function engine(profile, { profiles = "profiles/", onnxruntime = "onnxrun
 
 const text = (data) => new TextDecoder().decode(data);
 
-async function load(profile, profiles, folder) {
+async function load(profile, withKernel, profiles, folder) {
   const standard = JSON.parse(text(await fetched(new URL("standard.json", profiles))));
   if (!(profile in standard))
     throw new BitstreamError(`wanted a standard profile, got ${profile}: a newer inrcodec may read this file`);
@@ -36,7 +37,7 @@ async function load(profile, profiles, folder) {
     prepare: (kernel, signal, segment) => prepared(ort, kernel, segment),
     paint: (ready, signal, frame, own, samples) => {
       const tensors = { ...ready.tensors, ...feeds(ort, own) };
-      return new Synthesis(ort, sessions, manifest, signal, { ...ready, tensors }, frame).picture(samples);
+      return new Synthesis(ort, sessions, withKernel, manifest, signal, { ...ready, tensors }, frame).picture(samples);
     },
   };
 }
@@ -49,7 +50,7 @@ async function runtime(folder) {
     throw new Error(`this method needs onnxruntime-web in ${folder.href}: ${error.message}`);
   }
   ort.env.wasm.wasmPaths = folder.href;
-  ort.env.wasm.numThreads = self.crossOriginIsolated ? navigator.hardwareConcurrency : 1;
+  ort.env.wasm.numThreads = 1; // more would need cross-origin isolation, and scripts from blobs
   return ort;
 }
 
@@ -112,16 +113,21 @@ function feeds(ort, tensors) {
 
 /** One frame by a profile's graphs, as `synthesis.py` makes it. */
 class Synthesis {
-  constructor(ort, sessions, manifest, signal, { tensors, grids }, frame) {
-    Object.assign(this, { ort, sessions, manifest, signal, tensors, frame });
+  constructor(ort, sessions, withKernel, manifest, signal, { tensors, grids }, frame) {
+    Object.assign(this, { ort, sessions, withKernel, manifest, signal, tensors, frame });
     this.grids = grids.slice(grids.length - manifest.levels).reverse(); // hyper-latents make no picture
   }
 
   /** {samples, data} */
-  async picture(samples) {
+  async picture(wanted) {
     const { height, width, channels, bitDepth } = this.signal;
-    if (this.manifest.squares) return coloured(await this.chain(0, height), this.signal, samples);
-    const out = canvas(this.signal, samples);
+    if (this.manifest.squares) {
+      const image = await this.chain(0, height);
+      const data = await this.withKernel((kernel) => coloured(kernel, image, this.signal));
+      return { data, ...(wanted && { samples: new Uint8Array(data.filter((_, i) => i % 4 < 3)) }) };
+    }
+    const bytes = bitDepth / 8;
+    const all = new Uint8Array(height * width * channels * bytes);
     const stack = this.grids.length ? await this.stack() : null;
     const { halo } = this.manifest;
     const rows = halo < 0 ? height : Math.max(4 * halo, 1, Math.floor(BAND_PIXELS / width));
@@ -132,9 +138,11 @@ class Synthesis {
       const [count, planes, h, w] = image.dims;
       if (count !== 1 || planes !== channels || !(h >= below - above && w >= width))
         throw new BitstreamError(`wanted 1,${channels},${below - above},${width} from a decoder graph, got ${image.dims}`);
-      put(image.data, h * w, w, top - above, top, bottom, width, channels, bitDepth, out);
+      const band = await this.withKernel((kernel) => quantized(kernel, image, top - above, bottom - top, width, bytes));
+      all.set(band, top * width * channels * bytes);
     }
-    return out;
+    const data = await this.withKernel((kernel) => rgbaOf(kernel, kernel.putBytes(all), this.signal));
+    return { data, ...(wanted && { samples: bytes === 1 ? all : new Uint16Array(all.buffer) }) };
   }
 
   /** The stack of all grids at the finest one's size, (1, levels, height, width). */
@@ -193,53 +201,20 @@ class Synthesis {
   }
 }
 
-function canvas({ height, width, channels, bitDepth }, samples) {
-  const Kind = bitDepth === 8 ? Uint8ClampedArray : Uint16Array;
-  const data = new Uint8ClampedArray(4 * height * width).fill(255);
-  return { data, ...(samples && { samples: new Kind(height * width * channels) }) };
+/** The kernel's samples of a band's planes. */
+function quantized(kernel, { data, dims: [, channels, height, stride] }, skip, rows, width, bytes) {
+  const planes = kernel.putFloats(data);
+  const samples = kernel.take(Math.ceil((rows * width * channels * bytes) / 4));
+  kernel.run.inrc_quantize(planes + 4 * skip * stride, height * stride, stride, channels, bytes, rows, width, samples);
+  return kernel.bytes(samples, rows * width * channels * bytes);
 }
 
-/** Bytes of 4:2:0, (1, 6, rows, columns): four of luma and two of chroma for each square of pixels, as `squares.py` has it. */
-function coloured({ data: planes, dims: [count, six, rows, columns] }, signal, samples) {
-  const { height, width } = signal;
-  if (count !== 1 || six !== 6 || !(planes instanceof Uint8Array) || !(2 * rows >= height && 2 * columns >= width))
+/** Bytes of 4:2:0, (1, 6, rows, columns). */
+function coloured(kernel, { data, dims: [count, six, rows, columns] }, { height, width }) {
+  if (count !== 1 || six !== 6 || !(data instanceof Uint8Array) || !(2 * rows >= height && 2 * columns >= width))
     throw new BitstreamError(`wanted bytes of 4:2:0 for ${width}x${height} from a decoder graph, got ${count},${six},${rows},${columns}`);
-  const out = canvas(signal, samples);
-  const size = rows * columns;
-  for (let y = 0, to = 0; y < height; y++)
-    for (let x = 0; x < width; x++, to += 4) {
-      const at = (y >> 1) * columns + (x >> 1);
-      const luma = planes[(2 * (y & 1) + (x & 1)) * size + at];
-      const [u, v] = [planes[4 * size + at] - 128, planes[5 * size + at] - 128];
-      out.data[to] = luma + ((90 * v + 32) >> 6);
-      out.data[to + 1] = luma + ((-22 * u - 46 * v + 32) >> 6);
-      out.data[to + 2] = luma + ((113 * u + 32) >> 6);
-    }
-  if (samples) out.samples = out.data.filter((_, i) => i % 4 < 3);
-  return out;
-}
-
-/** Quantize rows `top` to `bottom`, the first of which is row `skip` of planes, half to even. */
-function put(planes, size, stride, skip, top, bottom, width, channels, bitDepth, { samples, data }) {
-  const peak = bitDepth === 8 ? 255 : 65535;
-  const deep = bitDepth === 16;
-  const grey = channels < 3;
-  for (let y = top; y < bottom; y++)
-    for (let x = 0, from = (y - top + skip) * stride, at = y * width; x < width; x++, from++, at++)
-      for (let c = 0; c < channels; c++) {
-        const value = Math.fround(planes[c * size + from] * peak);
-        const whole = deep ? rounded(value, peak) : value; // a clamped array rounds half to even, and takes NaN for 0
-        if (samples) samples[at * channels + c] = whole;
-        const eight = deep ? Math.floor((whole + 128) / 257) : value;
-        if (!grey) data[4 * at + c] = eight;
-        else if (c === 0) data[4 * at] = data[4 * at + 1] = data[4 * at + 2] = eight;
-        else data[4 * at + 3] = eight;
-      }
-}
-
-function rounded(value, peak) {
-  if (!(value > 0)) return 0;
-  const floor = Math.floor(Math.min(value, peak));
-  const rest = Math.min(value, peak) - floor;
-  return rest > 0.5 || (rest === 0.5 && floor % 2) ? floor + 1 : floor;
+  const squares = kernel.putBytes(data);
+  const rgba = kernel.take(height * width);
+  kernel.run.inrc_squares_rgba(squares, rows, columns, height, width, rgba);
+  return new Uint8ClampedArray(kernel.bytes(rgba, 4 * height * width).buffer);
 }

@@ -6,14 +6,16 @@ import { BitstreamError, Reader } from "./wire.js";
 
 const EXPONENTS = 32; // a step is 2**-exponent
 const WEIGHTS_MAX = 2 ** 24; // values over all tensors of a segment
+export const NEEDS_BASE = new Error("wanted a clip's first segment, to which this one is differences");
 const STREAM_MAX = 2 ** 28; // bytes of one of its streams, where there are several
 
 /**
  * The sizes, the tensors by name {shape, symbols, exponent, values()} and the grids in coding order of a payload. Of a `partial`
- * one the rest is guessed. Segments after a clip's first have its `groups` as `base`, or the error that it gave. Of a framewise
- * profile what travels frame by frame is still in `streams`: `readFrame` has it.
+ * one the rest is guessed. Of a framewise profile what travels frame by frame is still in `streams`: `readFrame` has it. Segments
+ * after a clip's first may be differences to it: `base`, or, not to read that in vain, `later`; what needs it then is thrown
+ * NEEDS_BASE.
  */
-export function readSegment(kernel, manifest, signal, payload, partial = false, base = null) {
+export function readSegment(kernel, manifest, signal, payload, { partial = false, later = false, base = null } = {}) {
   if (manifest.levels && signal.frames > 1)
     throw new BitstreamError(`wanted one frame with ${manifest.name}, got ${signal.frames}`);
   const [shared, ...streams] = manifest.framewise ? codeStreams(payload, 1 + signal.frames) : [payload];
@@ -25,25 +27,20 @@ export function readSegment(kernel, manifest, signal, payload, partial = false, 
   if (parameters > WEIGHTS_MAX)
     throw new BitstreamError(`wanted at most ${WEIGHTS_MAX} network parameters, got ${parameters}`);
   for (const group of groups) {
-    if (base && !group.alone && kernel.integer(2)) {
-      codeDifferences(kernel, group, base);
-      continue;
-    }
-    group.exponent = kernel.integer(EXPONENTS);
-    group.model = codeModel(kernel, manifest.counts?.[group.name]);
-    if (!group.alone) codeSymbols(kernel, group);
+    if (later && !group.alone && kernel.integer(2)) codeDifferences(kernel, group, base);
+    else codeGroup(kernel, group, manifest.counts?.[group.name]);
   }
   const tensors = new Map(groups.filter(({ alone }) => !alone).flatMap(({ tensors }) => tensors));
   if (partial) kernel.guess();
   const shapes = gridShapes(signal, manifest.levels);
   const grids = manifest.levels ? codeGrids(kernel, contextModel(manifest.order, tensors), shapes, manifest.hyper) : [];
-  return { sizes, tensors, grids, streams, groups, alone: groups.filter(({ alone }) => alone) };
+  return { sizes, groups, tensors, grids, streams };
 }
 
 /** The tensors of a frame that travel alone. */
-export function readFrame(kernel, { alone, streams }, frame) {
+export function readFrame(kernel, { groups, streams }, frame) {
   kernel.begin(streams[frame]);
-  return new Map(alone.flatMap((group) => (codeSymbols(kernel, group), group.tensors)));
+  return new Map(groups.filter(({ alone }) => alone).flatMap((group) => (codeSymbols(kernel, group), group.tensors)));
 }
 
 /** That of all frames, then each frame's. */
@@ -83,36 +80,40 @@ function gridShapes({ height, width }, levels) {
   return Array.from({ length: levels }, (_, k) => ({ height: ((height - 1) >> k) + 1, width: ((width - 1) >> k) + 1 }));
 }
 
-/** The symbols of all of a group's tensors in a row. */
-function codeSymbols(kernel, group) {
-  share(group, group.model.code(kernel, countOf(group)));
+/** A step exponent, an entropy model's record, and, unless they travel alone, the symbols. */
+function codeGroup(kernel, group, counts) {
+  group.exponent = kernel.integer(EXPONENTS);
+  group.model = codeModel(kernel, counts);
+  if (!group.alone) codeSymbols(kernel, group);
 }
 
-/** By how much they differ from those of the first segment's group, whose step and model they have. */
+/** An entropy model's record, and by how much symbols differ from those of the `base`, whose step and model they have. */
 function codeDifferences(kernel, group, base) {
-  if (base instanceof Error) throw new BitstreamError(`written as differences to segment 0: ${base.message}`);
-  const first = base.find(({ name }) => name === group.name);
-  const [wanted, came] = [first, group].map(({ members }) => JSON.stringify(members.map(({ name, shape }) => [name, shape])));
-  if (wanted !== came)
-    throw new BitstreamError(`wanted differences of tensors ${wanted} as the first segment has them, got ${came}`);
-  const differences = codeModel(kernel).code(kernel, countOf(group));
-  const all = first.all.map((symbol, i) => symbol + differences[i]);
-  const [least, most] = first.model.range;
-  if (all.some((symbol) => !(symbol >= least && symbol <= most)))
-    throw new BitstreamError(`wanted differences to symbols from ${least} to ${most}, got others`);
+  if (!base) throw NEEDS_BASE;
+  const first = base.groups.find(({ name }) => name === group.name);
+  const shapes = ({ members }) => JSON.stringify(members.map(({ shape }) => shape));
+  if (shapes(first) !== shapes(group))
+    throw new BitstreamError(`wanted differences of tensors ${shapes(first)} as the first segment has them, got ${shapes(group)}`);
+  const differences = codeModel(kernel);
   Object.assign(group, { exponent: first.exponent, model: first.model });
+  const found = differences.code(kernel, first.all.length);
+  const all = found.map((difference, i) => first.all[i] + difference);
+  const [least, most] = first.model.range;
+  const wrong = all.find((symbol) => symbol < least || symbol > most);
+  if (wrong !== undefined)
+    throw new BitstreamError(`wanted differences to symbols from ${least} to ${most}, got up to ${Math.abs(wrong)}`);
   share(group, all);
 }
 
-function countOf({ members }) {
-  return members.reduce((sum, { count }) => sum + count, 0);
+function codeSymbols(kernel, group) {
+  share(group, group.model.code(kernel, group.members.reduce((sum, { count }) => sum + count, 0)));
 }
 
-/** What all tensors have in a row, to each. */
+/** Give each tensor its part of the symbols of all in a row. */
 function share(group, all) {
   const { members, exponent, model } = group;
-  group.all = all;
   let at = 0;
+  group.all = all;
   group.tensors = members.map(({ name, shape, count }) => {
     const symbols = all.subarray(at, (at += count));
     return [name, { shape, symbols, exponent, values: () => model.values(symbols, exponent) }];

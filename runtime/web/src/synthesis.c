@@ -8,12 +8,11 @@ to whole blocks and have EDGE samples more on either side, which repeat the firs
 #include <stddef.h>
 #include <stdint.h>
 
-#define API __attribute__((visibility("default")))
+#include "pixels.h"
 
 enum {
     LEVELS_MAX = 16,
     HIDDEN_MAX = 256,
-    CHANNELS_MAX = 4,
     RESIDUALS = 2,
     TAPS = 4,
     EDGE = 4,
@@ -61,8 +60,6 @@ static inline void store(float *at, Floats values) { __builtin_memcpy(at, &value
 static inline Floats all(float value) { return (Floats){value, value, value, value}; }
 
 static inline int32_t clamped(int32_t value, int32_t end) { return value < 0 ? 0 : value < end ? value : end - 1; }
-
-static inline float positive(float value) { return value > 0 ? value : 0; } /* 0 for what is no number */
 
 static void repeat_edges(float *row, int32_t width) {
     for (int i = 1; i <= EDGE; i++) row[-i] = row[0];
@@ -237,13 +234,6 @@ static void make_first(Synthesis *s, int32_t y) {
     }
 }
 
-/* An integer from 0 to `peak` of a sample in [0, 1], rounded half to even. */
-static inline int32_t quantized(float sample, float peak) {
-    const float whole = 12582912; /* 1.5 * 2^23: what is added to it loses its fraction */
-    float scaled = positive(sample * peak);
-    return (int32_t)((scaled < peak ? scaled : peak) + whole - whole);
-}
-
 /* The next `rows` rows of the picture, (rows, width, channels) of 1 or 2 `bytes` a sample. `image` holds a row of each channel,
    as long as a level's. */
 API void inrc_synthesize(Synthesis *s, int32_t rows, int32_t bytes, float *image, uint8_t *samples) {
@@ -264,21 +254,5 @@ API void inrc_synthesize(Synthesis *s, int32_t rows, int32_t bytes, float *image
             }
         }
         samples += (size_t)p->width * p->channels * bytes;
-    }
-}
-
-/* Samples as a canvas takes them: n pixels of red, green, blue and opacity, 8 bits each. */
-API void inrc_rgba(const uint8_t *samples, int32_t channels, int32_t bytes, size_t n, uint8_t *out) {
-    for (size_t i = 0; i < n; i++, out += 4) {
-        uint8_t pixel[CHANNELS_MAX] = {0};
-        for (int c = 0; c < channels; c++) {
-            size_t at = i * channels + c;
-            pixel[c] = bytes == 1 ? samples[at] : (uint8_t)((((const uint16_t *)samples)[at] + 128) / 257);
-        }
-        int grey = channels < 3;
-        out[0] = pixel[0];
-        out[1] = grey ? pixel[0] : pixel[1];
-        out[2] = grey ? pixel[0] : pixel[2];
-        out[3] = channels % 2 ? 255 : pixel[channels - 1];
     }
 }
