@@ -52,13 +52,15 @@ class Inr:
 class Part:
     """What a step of a fit sees: some `frames`, or all; of these every `stride`-th row and column, from `first` on.
 
-    `weights`: how many frames each of them stands for; None where all count alike.
+    `weights`: how many frames each of them stands for; None where all count alike. `emphasis`: how much their distortion
+    counts beside that.
     """
 
     frames: tuple[int, ...] | None = None
     first: tuple[int, int] = (0, 0)
     stride: int = 1
     weights: tuple[float, ...] | None = None
+    emphasis: tuple[float, ...] | None = None
 
     def of(self, frames: Tensor) -> Tensor:
         """Of (frames, channels, height, width)."""

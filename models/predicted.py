@@ -25,6 +25,7 @@ from .parts.matching import matched
 from .parts.motion import Prediction, doubling, finer, summed
 from .parts.upsampling import pyramid_features, upsample
 
+FIRST = 4.0  # how much more than another's the first frame's distortion counts, for all others depend on it
 ADDED, FLOW = "added.", "flow."  # what the names of tensors of frames after the first begin with
 
 
@@ -97,7 +98,8 @@ class Frames:
         seen = [range(k, min(k + batch, frames)) for k in range(1, frames, batch)] if batch else []
         groups = [(0, *(each.number for each in needed(wanted, frames, period))) for wanted in seen]
         counts = Counter(itertools.chain(*groups))
-        return [Part(group, weights=tuple(len(groups) / counts[frame] for frame in group)) for group in groups]
+        alike = [tuple(len(groups) / counts[frame] for frame in group) for group in groups]
+        return [Part(group, weights=w, emphasis=(FIRST, *[1.0] * (len(w) - 1))) for group, w in zip(groups, alike)]
 
     @property
     def stride(self) -> int:
@@ -169,19 +171,17 @@ class Frames:
         frames, order = self.signal.frames, hierarchy(self.signal.frames, self.design.motion.period)
         wanted = range(frames) if part.frames is None else part.frames
         weights = dict(zip(wanted, part.weights or [frames / len(wanted)] * len(wanted)))
-        first, added, flow = zip(self.split(latents), self.split(mask))
+        (first, *others), (inside, *insides) = self.split(latents), self.split(mask)
         bits = latents.new_zeros(())
         if 0 in weights:
-            bits = bits + weights[0] * latent_bits(first[0], self.canvases[0], self.design.levels, first[1], tensors)
-        others = [i for i, each in enumerate(order) if each.number in weights]
-        alike = torch.tensor([weights[order[i].number] for i in others], device=latents.device).view(-1, 1, 1)
-        for prefix, canvas, (there, inside) in ((ADDED, self.canvases[1], added), (FLOW, self.canvases[2], flow)):
-            if others:
-                stack, count = (
-                    there[others].flatten(0, -3),
-                    (inside[others] * alike.view(-1, *[1] * (inside.dim() - 1))).flatten(0, -3),
-                )
-                bits = bits + latent_bits(stack, canvas, len(canvas.shapes), count, without(prefix, tensors))
+            bits = bits + weights[0] * latent_bits(first, self.canvases[0], self.design.levels, inside, tensors)
+        seen = [i for i, each in enumerate(order) if each.number in weights]
+        count = torch.tensor([weights[order[i].number] for i in seen], device=latents.device)
+        for prefix, canvas, all_of_them, mask in zip((ADDED, FLOW), self.canvases[1:], others, insides):
+            if seen:
+                counted = torch.einsum("n,n...->n...", count, mask[seen]).flatten(0, -3)
+                own = without(prefix, tensors)
+                bits = bits + latent_bits(all_of_them[seen].flatten(0, -3), canvas, len(canvas.shapes), counted, own)
         return bits
 
     def grids(self, latents: Tensor) -> list[Tensor]:
@@ -194,16 +194,14 @@ class Frames:
         return grids
 
     def latents(self, grids: list[Tensor]) -> Tensor:
-        counts = [len(canvas.shapes) for canvas in self.canvases]
-        first, rest = grids[: counts[0]], grids[counts[0] :]
-        parts, added, flow = [self.canvases[0].join(first[::-1]).flatten()], [], []
-        for _ in range(self.signal.frames - 1):
-            added.append(self.canvases[1].join(rest[: counts[1]][::-1]).flatten())
-            rest = rest[counts[1] :]
-            for _ in range(FIELDS):
-                flow.append(self.canvases[2].join(rest[: counts[2]][::-1]).flatten())
-                rest = rest[counts[2] :]
-        return torch.cat([*parts, *added, *flow])
+        there, (first, added, flow) = iter(grids), self.canvases
+
+        def joined(canvas: Canvas) -> Tensor:
+            return canvas.join([next(there) for _ in canvas.shapes][::-1]).flatten()
+
+        start, others = joined(first), range(self.signal.frames - 1)
+        pairs = [(joined(added), torch.cat([joined(flow) for _ in range(FIELDS)])) for _ in others]
+        return torch.cat([start, *(frame for frame, _ in pairs), *(fields for _, fields in pairs)])
 
 
 def bounded(image: Tensor) -> Tensor:

@@ -147,7 +147,8 @@ class Fit:
         if part.weights is None:
             return self.recipe.distortion(image, target)
         each = [self.recipe.distortion(*pair) for pair in zip(image.split(1), target.split(1))]
-        return torch.stack(each) @ image.new_tensor(part.weights) / len(self.target)
+        weights = image.new_tensor(part.weights) * image.new_tensor(part.emphasis or 1.0)
+        return torch.stack(each) @ weights.expand(len(each)) / len(self.target)
 
     def _latents_step(self, part: Part) -> None:
         """Adam, which leaves as they are latents that the part does not see."""
