@@ -87,7 +87,7 @@ def add_encode(commands: Any) -> None:
     output = "where it goes: needed for a set, else the last argument may be; OUT/, or a folder that is there, takes a file "
     output += "for each picture and clip, also of folders, and goes on where an earlier call stopped"
     encode.add_argument("-o", "--output", metavar="OUT.inr", help=output)
-    encode.add_argument("--method", help="see `inrc methods` (default pyramid, of clips hnerv)")
+    encode.add_argument("--method", help="see `inrc methods` (default pyramid, of clips player, of more than 8 bits hnerv)")
     add_variants(encode)
     encode.add_argument("--preset", default="fast", help="draft, fast, medium, slow or placebo (default fast)")
     goal = encode.add_mutually_exclusive_group()

@@ -51,7 +51,7 @@ def encode_clip(
     clip: Clip,
     folder: Path,
     goal: Goal = Goal("lmbda", 1e-3),
-    method: str = "hnerv",
+    method: str | None = None,
     first_frames: Sequence[int] = (),
     resume: bool = False,
     watch: Watch = lambda progress: None,
@@ -62,6 +62,7 @@ def encode_clip(
     `first_frames` of segments, 0 among them; otherwise as `cuts` finds them. Raises EncodeError, ClipError; after an
     interruption before the first segment is done KeyboardInterrupt.
     """
+    method = method or default_method(clip.facts)
     if not choose_method(method, options.get("tune")).sets:
         raise UnsuitedError(f"method {method}: wanted a picture, got a clip")
     began, facts = time.monotonic(), clip.facts
@@ -108,6 +109,11 @@ def encode_clip(
     psnr = -10 * np.log10(max(errors / (frames * facts.height * facts.width), 1e-12))
     bpp = 8 * len(data) / (frames * facts.height * facts.width)
     return ClipResult(data, len(done), bpp, float(psnr), iterations, time.monotonic() - began, interrupted)
+
+
+def default_method(facts: ClipFacts) -> str:
+    """What plays on a CPU; of more than 8 bits, which that does not take, a method that does."""
+    return "player" if facts.bit_depth == 8 else "hnerv"
 
 
 def encode_file(path: Path, goal: Goal, **options: Any) -> bytes:

@@ -166,7 +166,8 @@ def verdicts(runs: list[Run]) -> list[str]:
         if run.codec == OURS or run.psnr > ours[-1][0]:
             continue
         if run.psnr < ours[0][0]:
-            said.append(f"{OURS} has more than {theirs} in {math.exp(ours[0][1]):,.0f} bytes instead of {run.bytes:,}")
+            if run.bytes > math.exp(ours[0][1]):
+                said.append(f"{OURS} has more than {theirs} in {math.exp(ours[0][1]):,.0f} bytes instead of {run.bytes:,}")
             continue
         needed = math.exp(np.interp(run.psnr, *zip(*ours)))
         said.append(f"{OURS} at {theirs}: {100 * (needed / run.bytes - 1):+.0f} % of bytes")
