@@ -17,13 +17,14 @@ from ..runtime.hierarchy import hierarchy, needed
 from ..runtime.profile import Dimension, Manifest, Motion
 from ..runtime.segment import FIELDS, grid_shapes
 from ..runtime.syntax import Signal
-from .grids import Design
+from .grids import Design, Grids
 from .method import Graph, Inr, Part, Tensors
 from .parts.context import Context, latent_bits
 from .parts.latents import Canvas
 from .parts.matching import matched
 from .parts.motion import Prediction, doubling, finer, summed
 from .parts.upsampling import pyramid_features, upsample
+from .quantizers import through_clamp
 
 FIRST = 4.0  # how much more than another's the first frame's distortion counts, for all others depend on it
 ADDED, FLOW = "added.", "flow."  # what the names of tensors of frames after the first begin with
@@ -79,10 +80,14 @@ class Frames:
     sizes: dict[str, int] = field(default_factory=dict)
 
     @cached_property
+    def first(self) -> Grids:
+        """The first frame's architecture, as it has it alone."""
+        return Grids(self.signal, self.design.first, self.sizes)
+
+    @cached_property
     def canvases(self) -> tuple[Canvas, Canvas, Canvas]:
-        shapes, levels, motion = grid_shapes(self.signal, self.design.levels), self.design.levels, self.design.motion
-        hyper = shapes[levels - self.design.first.context.hyper :]
-        return Canvas((*shapes, *hyper)), Canvas(tuple(shapes[motion.added :])), Canvas(tuple(shapes[motion.flow :]))
+        shapes, motion = grid_shapes(self.signal, self.design.levels), self.design.motion
+        return self.first.canvas, Canvas(tuple(shapes[motion.added :])), Canvas(tuple(shapes[motion.flow :]))
 
     @property
     def manifest(self) -> Manifest:
@@ -105,19 +110,13 @@ class Frames:
     def stride(self) -> int:
         return 1
 
-    def number(self, size: Dimension) -> int:
-        """What a size is."""
-        return self.manifest.shape((size,), {**self.signal.sizes, **self.sizes})[0]
-
     def init(self, target: Tensor, generator: torch.Generator) -> Inr:
-        design, motion = self.design, self.design.motion
-        tensors = design.first.context.start(design.levels, self.number, generator)
-        tensors |= design.first.synthesis.start(self.number, generator) | design.first.upsampling.start()
-        tensors["synthesis.pixel.bias"] += target.mean((0, 2, 3)).to("cpu")
-        tensors |= _with(ADDED, design.added.start(design.levels - motion.added, self.number, generator))
-        tensors |= _with(ADDED, design.prediction.start(self.number, generator))
-        tensors |= _with(FLOW, design.flow.start(design.levels - motion.flow, self.number, generator))
-        tensors = {name: tensor.to(target.device) for name, tensor in tensors.items()}
+        design, motion, number = self.design, self.design.motion, self.first.number
+        tensors = self.first.init(target, generator).tensors
+        others = _with(ADDED, design.added.start(design.levels - motion.added, number, generator))
+        others |= _with(ADDED, design.prediction.start(number, generator))
+        others |= _with(FLOW, design.flow.start(design.levels - motion.flow, number, generator))
+        tensors |= {name: tensor.to(target.device) for name, tensor in others.items()}
         first, added, _ = (math.prod(canvas.size) for canvas in self.canvases)
         still = torch.zeros(first + (self.signal.frames - 1) * added, device=target.device)
         if self.signal.frames == 1:
@@ -142,8 +141,7 @@ class Frames:
         frames, design = self.signal.frames, self.design
         wanted = range(frames) if part.frames is None else part.frames
         first, added, flow = self.split(latents)
-        grids = self.canvases[0].split(first)[: design.levels]
-        made = {0: design.first.synthesis.image(design.first.upsampling.features(grids, tensors), tensors)}
+        made = {0: self.first.render(tensors, first)[0]}
         there: dict[int, Tensor] = {}  # as others see them
         own = without(ADDED, tensors)
         index = {each.number: i for i, each in enumerate(hierarchy(frames, design.motion.period))}
@@ -151,7 +149,7 @@ class Frames:
             i = index[each.number]
             motion = summed(self.canvases[2].split(flow[i]))
             for number in {each.before, each.after} - there.keys():
-                there[number] = finer(bounded(made[number])[None])[0]
+                there[number] = finer(through_clamp(made[number])[None])[0]
             references = torch.stack([there[each.before], there[each.after]])
             place = torch.tensor([each.place], device=latents.device)
             features = self.features(self.canvases[1].split(added[i]), tensors)
@@ -174,7 +172,7 @@ class Frames:
         (first, *others), (inside, *insides) = self.split(latents), self.split(mask)
         bits = latents.new_zeros(())
         if 0 in weights:
-            bits = bits + weights[0] * latent_bits(first, self.canvases[0], self.design.levels, inside, tensors)
+            bits = bits + weights[0] * self.first.latent_bits(tensors, first, inside)
         seen = [i for i, each in enumerate(order) if each.number in weights]
         count = torch.tensor([weights[order[i].number] for i in seen], device=latents.device)
         for prefix, canvas, all_of_them, mask in zip((ADDED, FLOW), self.canvases[1:], others, insides):
@@ -186,7 +184,7 @@ class Frames:
 
     def grids(self, latents: Tensor) -> list[Tensor]:
         first, added, flow = self.split(latents)
-        grids = self.canvases[0].split(first)[::-1]
+        grids = self.first.grids(first)
         for frame, fields in zip(added, flow):
             grids += self.canvases[1].split(frame)[::-1]
             for each in fields:
@@ -202,11 +200,6 @@ class Frames:
         start, others = joined(first), range(self.signal.frames - 1)
         pairs = [(joined(added), torch.cat([joined(flow) for _ in range(FIELDS)])) for _ in others]
         return torch.cat([start, *(frame for frame, _ in pairs), *(fields for _, fields in pairs)])
-
-
-def bounded(image: Tensor) -> Tensor:
-    """As others see it: clamped to [0, 1], straight through."""
-    return image + (image.detach().clamp(0, 1) - image.detach())
 
 
 def without(prefix: str, tensors: Tensors) -> Tensors:

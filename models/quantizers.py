@@ -1,4 +1,4 @@
-"""Stand-ins for rounding that gradients can pass: noise, soft rounding, straight-through, sampling.
+"""Stand-ins for rounding and clipping that gradients can pass: noise, soft rounding, straight-through, sampling.
 
 Those of type `Relax` are what a phase of a fit makes of its latents.
 """
@@ -96,3 +96,8 @@ def gumbel(latents: Tensor, temperature: float, noise: float, generator: torch.G
     u = torch.rand(latents.shape, generator=generator, device=latents.device).clamp_(INSIDE, 1 - INSIDE)
     logit = (torch.atanh(up) - torch.atanh(1 - up)) / temperature
     return floor + torch.sigmoid((logit + torch.logit(u)) / temperature)
+
+
+def through_clamp(image: Tensor) -> Tensor:
+    """Clamped to [0, 1] with the gradient of the identity."""
+    return image + (image.detach().clamp(0, 1) - image.detach())

@@ -14,7 +14,7 @@ from ..runtime.cli import add_commands as add_runtime_commands
 from ..runtime.pixels import write_atomically
 from .compare_command import add_compare
 from .evaluate_command import add_evaluate, add_variants
-from .kinds import is_clip
+from .kinds import NO_SECONDS, is_clip
 
 EXTRA = "inrc {}: wanted the encoder's packages, {} is missing: pip install 'inrcodec[train]'"
 LIBRARIES = ("torch", "onnx", "onnxscript", "PIL", "rich", "scipy", "matplotlib", "imagecodecs")
@@ -152,7 +152,7 @@ def encode_command(options: argparse.Namespace) -> None:
 
 def encode_clip_command(options: argparse.Namespace, source: Path, output: Path) -> None:
     if options.seconds is not None:
-        raise UsageError("wanted --iterations or a preset with a clip, whose segments they are for, got --seconds")
+        raise UsageError(NO_SECONDS)
     from .clips import open_clip
     from .goal import Goal
     from .progress import shown

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn.functional import mse_loss
 
 from ..models.method import Architecture, Inr, Part, Phase, Recipe, Tensors
+from ..models.quantizers import through_clamp
 from .adam import Adam
 from .soap import Soap
 
@@ -246,11 +247,6 @@ def locate(phases: tuple[Phase, ...], fraction: float) -> tuple[Phase, float]:
 def written(phase: Phase, tensors: Tensors, progress: float) -> Tensors:
     """The networks as a decoder will have them, as near to it as the phase has come."""
     return phase.weights(tensors, progress) if phase.weights else tensors
-
-
-def through_clamp(image: Tensor) -> Tensor:
-    """Clamped to [0, 1] with the gradient of the identity."""
-    return image + (image.detach().clamp(0, 1) - image.detach())
 
 
 def paces(architecture: Architecture, mask: Tensor, growth: float) -> Tensor:

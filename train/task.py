@@ -18,7 +18,7 @@ from ..runtime.pixels import write_atomically
 from .clips import open_clip
 from .encode import EncodeError, Progress, Watch, encode_picture, keyed
 from .goal import Goal
-from .kinds import is_clip
+from .kinds import NO_SECONDS, is_clip
 from .pictures import read_picture
 from .segments import encode_clip
 
@@ -96,7 +96,7 @@ def encode(task: Task, watch: Watch) -> Outcome:
     missed = ""
     if is_clip(task.source):
         if shared.pop("seconds") is not None:
-            raise EncodeError("wanted --iterations or a preset with a clip, whose segments they are for, got --seconds")
+            raise EncodeError(NO_SECONDS)
         source = open_clip(task.source)
         result = encode_clip(source, work / "segments", **shared)
     else:
