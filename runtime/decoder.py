@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 
@@ -125,6 +126,7 @@ class InrFile:
         self._base = base
         self._kept: dict[int, Segment] = {}
         self._predicted: tuple[int, list[Frame]] = -1, []
+        self._reading = Lock()  # what is kept is changed by one thread at a time: iterating has one of its own
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -211,6 +213,10 @@ class InrFile:
             raise IndexError(f"wanted a frame below {len(self)}, got {frame}")
         frame %= len(self)
         self._check(region, scale)
+        with self._reading:
+            return self._pixels(frame, region, scale)
+
+    def _pixels(self, frame: int, region: Region | None, scale: float) -> np.ndarray:
         synthesis, twice = self._synthesis(scale, frame)
         window = synthesis.whole
         if region is not None:

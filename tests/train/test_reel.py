@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+import inrcodec
 from inrcodec.models.parts.matching import matched
 from inrcodec.models.parts.motion import STEP, summed
 from inrcodec.models.video.reel import build
@@ -68,3 +69,13 @@ def test_goals_are_met_nearly(goal):
     result = encode_picture(pictures, method="reel", goal=goal, iterations=100)
     reached = len(result.data) if goal.kind == "bytes" else result.psnr
     assert reached == pytest.approx(goal.value, rel=0.1 if goal.kind == "bytes" else 0.03)
+
+
+def test_frames_are_read_while_others_are_made_ahead():
+    pictures = [from_array(frame) for frame in panned(20, 1, 2, 32, 48)]
+    data = encode_picture(as_set(pictures), method="reel", iterations=4).data
+    wanted, file = inrcodec.decode(data), inrcodec.open(data)
+    for k, frame in enumerate(file):
+        np.testing.assert_array_equal(frame, wanted[k])
+        for other in ((7 * k + 3) % 20, (11 * k + 5) % 20):
+            np.testing.assert_array_equal(file[other], wanted[other])
