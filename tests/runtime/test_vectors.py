@@ -13,7 +13,8 @@ from inrcodec.runtime.pure import PureDecoder
 from inrcodec.runtime.range_coder import Decoder
 
 VECTORS = Path(__file__).parents[1] / "vectors"
-# Of all symbols: network tensors by name, then latents in coding order, as little-endian int32.
+# Of all symbols, segment by segment: network tensors by name, then latents in coding order, as little-endian int32; of
+# `player`, whose frames travel alone, each segment's first frame.
 SYMBOLS = {
     "fast_grey16_strip": "480d22323ec0627e1c0b1fe8783288078ad61cb94e959b1f516e6da60d86c3c9",
     "fast_grey8_eight_levels": "1d590a71ef2c44f70e5a1b92bae8fc7678d96fe806685644633b073b3da6e2c8",
@@ -55,13 +56,45 @@ SYMBOLS = {
     "strumpler_meta_rgb16_wide": "33d5e0bd0db510c1897beee239cf0f54966182a48797d7fc7338062969ac8091",
     "strumpler_meta_rgb8_narrow": "a9c6c31cd582328eb304686c5b613fe8046acf37e3e4a57da6d1c228fd95f8a5",
     "strumpler_rgb8": "1f892b57c1ca0524ce9160a80f42e25e2e5048da6c367d1f8515b68dfbda880f",
+    "boosting_nerv_clip": "98529035aa1d37971275cee7741a800938375e14f5b1d8b03d8364a5f42e2089",
+    "boosting_nerv_large_clip": "2016887916ae82494fa83a80c34e704f586eb9a1904dda7ea8dcd5b992c77d03",
+    "d_nerv_clip": "fac14cec2f919e99f918a5e3782eb2c30b428df6863c44239929501e1869b1a8",
+    "d_nerv_large_clip": "7c2b0b73e0bf818c48f2ffa96a3594e1f3cc73df7b0f81c22e6359cbda748f94",
+    "diff_nerv_clip": "a5422f4894d8de7104cdbe990296e3498e5e1c96997a9acd88ea2110a2f0f18a",
+    "diff_nerv_large_clip": "2f150fc4bde5a3f755c09ecd26b711bf9baa3393d41ed55740f81214d4391761",
+    "e_nerv_clip": "fae85d0c009a30bed5895035c619ecd65ebc0726f7c03f6d19deb72e17a808d8",
+    "e_nerv_large_clip": "61ce53d39a08295a415fd476e402e7fdf59ebcf83d2dca691b62a97e47f3e04a",
+    "ffnerv_clip": "7d4c291756a3c6270fac4c518a17843dcee487944c79f5f31780022dce23e227",
+    "ffnerv_large_clip": "506c0e5437f971d6583df30a5885d23d2b5319c3ee4b18096f384413cd6eb7e7",
+    "gomes_clip": "528e592b3cb98ffa9c73b72b736c8e67f5ce672a27f23a271eff47bcdf26e7fa",
+    "gomes_large_clip": "bb5b3ed1ed0fbd5e0f0a4814a0b1275a68ac4720ce28c2515df0be3df3cd33e5",
+    "hinerv_clip": "00616419576ae232fb3e44834ce227c3a2259d709e96572b2ea9cef3595b6eb4",
+    "hinerv_large_clip": "8e63699a8e2029987c70687479e09bdf3acfdecaf5de105bdaa3dc9077635c8d",
+    "hnerv_clip": "44e8f816344a3227922ebe3e730e9994704497fe0cf83ae531a996e95e510e5f",
+    "hnerv_large_clip": "286d1a2dd6c0bf5d19f62ca328d375db86278e70b05fccaefda2237561db9486",
+    "nerv_clip": "e1c70ced9be4b5e900207240d5883c6397ff4de744f936800e01bbb189b27c97",
+    "nerv_large_clip": "6cc9e061692177121f0a2f0e39dc47d381ca25359d33c1c420cf196cb466d4d7",
+    "nirvana_clip": "161fd920d8c23680c93c626400873d93d23ff15f72fcd2f7744471ed3ea5b3e2",
+    "nirvana_large_clip": "d31d6ab71185ef677befdf272f096af862173aeaf21c2cc2fd0e23ff80209fe6",
+    "nrff_clip": "616d09f39de11416451943b170992d748dfd03f4ad6e5ccd7e75d24583e74190",
+    "nvrc_clip": "154dbf68add15a9cbf7dd36c28ef85cbb2c6808515be626ae9201dd38bd14ea1",
+    "nvrc_large_clip": "fe84d8406da69b44ff4b49c46defde1f00af441fd6b21bbf10319d0d9d913200",
+    "player_clip": "ba6af7fc6f6e8abe91674f6f9dfa086cdb86a5caa00d56e00831263518273802",
+    "ps_nerv_clip": "cafffb472b22ba004685267e46f9744c4a3677cdbc35d9f48259765781804ff5",
+    "ps_nerv_large_clip": "8e587c62874217f5e25d1730863df6019d2126508239dfbc9f0c71e22720d729",
+    "reel_clip": "66ed83e03beef2397487a98de43e931898bd23b050f7f24612db078291e22f97",
+    "t_nerv_clip": "c2ca045a6b34a351005ca41412e44c7a5d86dec183212b1fad872f88594fc027",
+    "t_nerv_large_clip": "f7629004fa6673ec42db2358f03e25b2feadfafcb477b2639cb2826b570ac8b4",
+    "vq_nerv_clip": "500e3dd70bf89cb23f1f9b4c8936437daacf085a7f102873e45b8b0d60dbafdb",
+    "vq_nerv_large_clip": "560161118bdb17c6279ddaeb540f4c5f5296c4a298ba772867d50d897013c308",
 }
 
 
 def symbols_digest(file: inrcodec.InrFile) -> str:
-    found = file.segment()
-    tensors = {name: symbols for group in found.groups.values() for name, symbols in group.symbols.items()}
-    arrays = [tensors[name] for name in sorted(tensors)] + found.grids
+    arrays = []
+    for found in map(file.segment, range(len(file.index))):
+        tensors = {name: symbols for group in found.groups.values() for name, symbols in group.symbols.items()}
+        arrays += [tensors[name] for name in sorted(tensors)] + found.grids
     return hashlib.sha256(b"".join(array.astype("<i4").tobytes() for array in arrays)).hexdigest()
 
 

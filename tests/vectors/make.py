@@ -3,15 +3,20 @@
 python tests/vectors/make.py
 """
 
+import tempfile
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 
 from inrcodec.models import METHODS
 from inrcodec.runtime.decoder import decode
 from inrcodec.runtime.pixels import Metadata
+from inrcodec.runtime.profile import STANDARD
+from inrcodec.train.clips import clip_from_array
 from inrcodec.train.encode import encode_picture
 from inrcodec.train.goal import Goal
+from inrcodec.train.segments import encode_clip
 from inrcodec.train.pictures import Picture
 
 HERE = Path(__file__).parent
@@ -59,6 +64,9 @@ KINDS = {
     "coinpp_rgb8_set": (40, 56, 3, np.uint8, 1e-3, 60),
     "fast_grey8_nine_levels": (769, 4097, 1, np.uint8, 1e-2, 8),
 }
+# Every video method: two segments of small frames, and one with the graphs of large ones, where the method has those.
+CLIPS = {f"{name}_clip": (6, 33, 47) for name, build in METHODS.items() if build().kind == "video"}
+CLIPS |= {f"{name}_clip": (2, 90, 170) for name in STANDARD.values() if name.endswith("_large")}
 
 
 def scene(height: int, width: int, channels: int, dtype: type) -> np.ndarray:
@@ -71,7 +79,28 @@ def scene(height: int, width: int, channels: int, dtype: type) -> np.ndarray:
     return (np.clip(np.stack(planes, -1) + noise, 0, 1) * np.iinfo(dtype).max).astype(dtype)
 
 
+def crossing(frames: int, height: int, width: int) -> np.ndarray:
+    """A scene that moves by two pixels a frame."""
+    wide = scene(height, width + 2 * frames, 3, np.uint8)
+    return np.stack([wide[:, 2 * k : 2 * k + width] for k in range(frames)])
+
+
 def main() -> None:
+    pictures()
+    for name, size in CLIPS.items():
+        path = HERE / f"{name}.inr"
+        if path.exists():
+            continue
+        method = max((method for method in METHODS if name.startswith(f"{method}_")), key=len)
+        options = {"method": method, "iterations": 60, "threads": 1}
+        options |= {"first_frames": [0, 4]} if "large" not in name else {}
+        with tempfile.TemporaryDirectory() as folder, patch("inrcodec.models.clip.LARGE", 1 if "large" in name else 2**19):
+            clip = clip_from_array(crossing(*size))
+            path.write_bytes(encode_clip(clip, Path(folder) / "segments", goal=Goal("lmbda", 1e-3), **options).data)
+        save(path)
+
+
+def pictures() -> None:
     for name, (height, width, channels, dtype, lmbda, iterations) in KINDS.items():
         path = HERE / f"{name}.inr"
         if path.exists():
@@ -86,8 +115,12 @@ def main() -> None:
         options |= {"tune": "meta"} if "_meta_" in name else {}
         result = encode_picture(picture, goal=Goal("lmbda", lmbda), iterations=iterations, threads=1, **options)
         path.write_bytes(result.data)
-        np.savez_compressed(HERE / f"{name}.npz", pixels=decode(path))
-        print(path.name, path.stat().st_size)
+        save(path)
+
+
+def save(path: Path) -> None:
+    np.savez_compressed(path.with_suffix(".npz"), pixels=decode(path))
+    print(path.name, path.stat().st_size, flush=True)
 
 
 if __name__ == "__main__":

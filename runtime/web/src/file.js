@@ -80,6 +80,7 @@ class InrFile {
     const { segment, prepared, signal } = await this.#segment(k);
     const { framewise } = this.#engine.manifest;
     const own = framewise ? await withKernel((kernel) => readFrame(kernel, segment, frame - first)) : new Map();
+    if (this.symbols) for (const [name, { symbols }] of own) this.symbols.tensors[name] = symbols;
     return this.#engine.paint(prepared, signal, frame - first, own, this.#options.samples ?? true);
   }
 
