@@ -18,7 +18,8 @@ from PIL import Image
 from scipy.interpolate import PchipInterpolator
 
 from .curves import Curve, Measured, curve_through
-from .evaluate import Run, measure, read_rgb, read_runs, timed
+from .evaluate import measure, read_rgb, timed
+from .runs import Run, read_runs
 
 COOLCHIC_5_EXTRA_BYTES = 52  # a picture: the headers, and whole bytes, that its estimated rates leave out
 

@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from .evaluate import Run
+from .runs import Run
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ and goes on from its checkpoint.
 import logging
 import os
 import signal
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
@@ -25,8 +25,8 @@ Submit = Callable[[Task], "Future[Outcome]"]
 Place = Callable[[Report], AbstractContextManager[Submit]]  # leaving it stops what is under way
 
 
-def encode_all(tasks: Iterable[Task], place: Place, report: Report) -> Iterator[Outcome]:
-    """Outcomes as they come. `report` is called from several threads."""
+def encode_all(tasks: Iterable[Task], place: Place, report: Report) -> Generator[Outcome, None, None]:
+    """Outcomes as they come; closing it stops what is under way. `report` is called from several threads."""
     with place(report) as submit:
         names = {submit(task): task.name for task in tasks}
         for future in as_completed(names):

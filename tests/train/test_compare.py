@@ -27,8 +27,8 @@ from inrcodec.train.compare import (
     table,
 )
 from inrcodec.train.curves import Curve, mean_curve, psnr_of_mean_mse
-from inrcodec.train.evaluate import Run, append_run
 from inrcodec.train.metrics import psnr
+from inrcodec.train.runs import Run, append_run
 
 ANCHORS = Path(__file__).parents[1] / "benchmarks" / "anchors"
 A = Curve("a", (0.1, 0.2, 0.5, 1.1), (28.0, 30.5, 34.0, 38.0))

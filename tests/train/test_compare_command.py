@@ -12,7 +12,8 @@ from inrcodec.train.cli import main
 from inrcodec.train.compare import COOLCHIC_5_EXTRA_BYTES, bd_rate, read_coolchic, read_published
 from inrcodec.train.compare_command import KODAK
 from inrcodec.train.curves import mean_curve
-from inrcodec.train.evaluate import Run, append_run, read_rgb, read_runs
+from inrcodec.train.evaluate import read_rgb
+from inrcodec.train.runs import Run, append_run, read_runs
 
 ANCHORS = Path(__file__).parents[1] / "benchmarks" / "anchors"
 NEW, OLD = ANCHORS / "coolchic_v5.0_kodak.tsv", ANCHORS / "coolchic_v4.2_kodak.tsv"

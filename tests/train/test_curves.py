@@ -16,7 +16,8 @@ from inrcodec.train.curves import (
     spread,
     to_compressai_json,
 )
-from inrcodec.train.evaluate import Run, read_rgb
+from inrcodec.train.evaluate import read_rgb
+from inrcodec.train.runs import Run
 
 RUN = Run("a b", "pyramid", "fast", 0.001, 64, 48, 200, 0.520833, 30.5, None, 1.25, 20.5, 300, 0, 77)
 
