@@ -91,8 +91,8 @@ class Worker:
 
     def end(self) -> int | None:
         """Its exit status; what it was doing it stops, and writes a checkpoint."""
-        self.pipe.close()
         self.process.terminate()
+        self.pipe.close()
         self.process.join()
         return self.process.exitcode
 
@@ -111,6 +111,7 @@ def serve(pipe: Connection) -> None:
     with suppress(EOFError, OSError, KeyboardInterrupt):
         while True:
             pipe.send(encode_task(pipe.recv(), report))
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is leaving
 
 
 @contextmanager

@@ -6,10 +6,12 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import astuple, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
+
+from ..runtime.pixels import write_atomically
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -58,6 +60,21 @@ def append_run(path: Path, run: Run) -> None:
     row = "\t".join("" if cell is None else str(cell) for cell in astuple(run)[:columns])
     path.parent.mkdir(parents=True, exist_ok=True)
     append_lines(path, [row] if path.exists() else [*provenance(), "\t".join(COLUMNS), row])
+
+
+def drop_runs(path: Path, dropped: Callable[[Run], bool]) -> list[Run]:
+    """Take rows out; returns them."""
+    _, columns = _lines(path)
+    gone, kept, heading = [], [], True
+    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+        run = None if line.startswith("#") or heading else _parse(line, columns, f"{path}:{number}")
+        heading &= line.startswith("#")
+        if run and dropped(run):
+            gone.append(run)
+        else:
+            kept.append(f"{line}\n")
+    write_atomically(path, "".join(kept).encode())
+    return gone
 
 
 def _lines(path: Path) -> tuple[list[tuple[int, str]], int]:

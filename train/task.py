@@ -128,7 +128,7 @@ def encode(task: Task, watch: Watch) -> Outcome:
     shared = {"goal": task.goal, "watch": timed, "resume": True} | task.options
     missed, networks = "", 0
     if is_clip(task.source):
-        if shared.pop("seconds") is not None:
+        if shared.pop("seconds", None) is not None:
             raise EncodeError(NO_SECONDS)
         source = open_clip(task.source)
         result = encode_clip(source, work / "segments", **shared)

@@ -19,6 +19,7 @@ from inrcodec.runtime.decoder import decode
 from inrcodec.runtime.native import SWITCH
 from inrcodec.runtime.speed import bench
 from inrcodec.train.compare import table
+from inrcodec.train.curves import cost
 from inrcodec.train.encode import encode_picture
 from inrcodec.train.evaluate import evaluate, in_turn
 from inrcodec.train.goal import Goal
@@ -84,7 +85,7 @@ def rows(runs: list[Run], folder: Path) -> list[tuple[str, ...]]:
     for run in runs:
         same = [a for a in anchors if a["image"] == run.image and float(a["lmbda"]) == run.lmbda]
         best = min(same, key=lambda a: float(a["J_x1000"]))
-        j = 1000 * (10 ** (-run.psnr / 10) + run.lmbda * run.bpp)
+        j = 1000 * cost(run)
         theirs = float(best["J_x1000"])
         figures = f"{run.bytes}", f"{run.networks_bytes}", f"{run.psnr:.2f}", f"{j:.4f}"
         rival = f"{theirs:.4f} {best['config']}", f"{100 * (j / theirs - 1):+.1f}"
