@@ -51,9 +51,9 @@ def add_variants(parser: argparse.ArgumentParser) -> None:
 
 def evaluate_command(options: argparse.Namespace) -> None:
     from .curves import mean_curve, plot, to_compressai_json
-    from .encode import choose_coding, choose_device, choose_iterations, choose_method
     from .evaluate import evaluate
     from .goal import Goal
+    from .options import choose_coding, choose_device, choose_iterations, choose_method
 
     images, points = pictures_in(options.images), list(dict.fromkeys(options.lmbda))
     choose_method(options.method, options.tune)

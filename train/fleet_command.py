@@ -12,11 +12,11 @@ from pathlib import Path
 from statistics import fmean
 from threading import Lock
 
-from .encode import EncodeError, Progress, Watch, choose_coding, choose_device, choose_iterations, choose_method, positive
 from .fleet import encode_all, on_ray, processes
 from .goal import Goal
 from .kinds import CLIPS, PICTURES
-from .progress import shown
+from .options import EncodeError, choose_coding, choose_device, choose_iterations, choose_method, positive
+from .progress import Progress, Watch, shown
 from .task import Outcome, Task, finished
 
 STATE = ".inrc"  # in the output folder: what tasks remember

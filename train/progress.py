@@ -3,13 +3,27 @@
 import math
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-
-from .encode import Progress, Watch
+from dataclasses import dataclass
 
 LINE_SECONDS = 10  # between lines where there is no terminal
 SPEED_SECONDS = 600  # that the time left is estimated from: updates may be minutes apart
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where an encode stands; the measure is an estimate until the file is written."""
+
+    stage: str
+    done: float  # 0 ... 1 of the stage
+    iteration: int
+    lmbda: float
+    bpp: float
+    psnr: float
+
+
+Watch = Callable[[Progress], None]
 
 
 @contextmanager

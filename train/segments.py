@@ -25,11 +25,14 @@ from ..runtime.segment import Segment
 from ..runtime.syntax import Header, read_file, write_segments
 from ..runtime.synthesis import network_tensors
 from ..runtime.wire import Writer
+from .checkpoint import keyed
 from .clips import Clip, open_clip
 from .cuts import cuts
-from .encode import EncodeError, Progress, Watch, choose_method, encode_picture, keyed
+from .encode import encode_picture
 from .goal import Goal
+from .options import EncodeError, choose_method
 from .pictures import Picture
+from .progress import Progress, Watch
 
 KEY = "key"  # the file that says of which encode the folder's segments are
 

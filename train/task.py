@@ -15,11 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from ..runtime.pixels import write_atomically
+from .checkpoint import keyed
 from .clips import open_clip
-from .encode import EncodeError, Progress, Watch, encode_picture, keyed
+from .encode import encode_picture
 from .goal import Goal
 from .kinds import NO_SECONDS, is_clip
+from .options import EncodeError
 from .pictures import read_picture
+from .progress import Progress, Watch
 from .segments import encode_clip
 
 REPORT_SECONDS = 0.5  # between reports of a task
