@@ -7,7 +7,7 @@ import torch
 
 from ..models.method import Architecture, Inr
 from ..runtime.coder import Meter
-from ..runtime.decoder import InrFile
+from ..runtime.file import InrFile
 from ..runtime.pixels import Metadata, quantize
 from ..runtime.profile import STANDARD
 from ..runtime.segment import Base, Segment, code_segment, write_segment

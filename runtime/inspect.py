@@ -6,10 +6,11 @@ from dataclasses import replace
 import numpy as np
 
 from .coder import Meter
-from .decoder import InrFile
+from .file import InrFile
+from .grids import FIELDS, grid_shapes
 from .orders import ORDERS
 from .profile import Manifest
-from .segment import FIELDS, Segment, code_segment, grid_shapes
+from .segment import Segment, code_segment
 from .syntax import MAGIC, Signal, code_header
 from .wire import Writer
 

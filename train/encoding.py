@@ -11,7 +11,7 @@ import torch
 from ..export.bitstream import Exported, export
 from ..models.method import Method, UnsuitedError
 from ..models.weights import toward
-from ..runtime.decoder import InrFile
+from ..runtime.file import InrFile
 from ..runtime.segment import Segment
 from ..runtime.syntax import COLOURS, Signal
 from .fit import NOTHING, Fit, Measure

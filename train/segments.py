@@ -19,7 +19,7 @@ import torch
 
 from ..models.method import Tensors, UnsuitedError
 from ..runtime.clip import ClipFacts, code_facts
-from ..runtime.decoder import InrFile
+from ..runtime.file import InrFile
 from ..runtime.pixels import Metadata, write_atomically
 from ..runtime.segment import Segment
 from ..runtime.syntax import Header, read_file, write_segments
