@@ -1,7 +1,7 @@
 """One picture on its way to a file: what it is made of, its fit, and of what was written the nearest to the goal."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,6 @@ import torch
 from ..export.bitstream import Exported, export
 from ..models.method import Method, UnsuitedError
 from ..models.weights import toward
-from ..runtime.file import InrFile
 from ..runtime.segment import Segment
 from ..runtime.syntax import COLOURS, Signal
 from .fit import NOTHING, Fit, Measure
@@ -29,14 +28,22 @@ class Result:
 
     data: bytes = field(repr=False)
     networks_bytes: int
-    bpp: float
-    psnr: float
+    measure: Measure
     lmbda: float
     iterations: int
     seconds: float
     notes: tuple[str, ...]
     missed: str = ""
     interrupted: bool = False
+
+    @property
+    def bpp(self) -> float:
+        return self.measure.bpp
+
+    @property
+    def psnr(self) -> float:
+        """dB, of the decoded integer pixels."""
+        return self.measure.psnr
 
 
 class Encoding:
@@ -115,7 +122,8 @@ class Encoding:
                 self.best_coding,
                 self.base,
             )
-        measure = measured(exported.data, self.picture.pixels, self.base)
+        mse = mean_squared_error(exported.pixels, self.picture.pixels.reshape(exported.pixels.shape))
+        measure = Measure(mse, 8 * len(exported.data) / self.signal.pixels)
         error = self.goal.error(len(exported.data), self.signal.pixels, measure.psnr)
         if self.written is None or abs(error) < abs(self.error()):
             self.written = exported, measure, lmbda
@@ -135,13 +143,13 @@ class Encoding:
         exported, measure, lmbda = self.written
         reached = {"bytes": len(exported.data), "bpp": measure.bpp, "psnr": measure.psnr, "lmbda": lmbda}[self.goal.kind]
         missed = "" if self.met() else f"wanted {self.goal.kind} {self.goal.value:g}, reached {reached:g}"
-        facts = measure.bpp, measure.psnr, lmbda, self.iteration
-        return Result(exported.data, exported.networks_bytes, *facts, 0.0, self.picture.notes, missed)
+        facts = exported.networks_bytes, measure, lmbda, self.iteration
+        return Result(exported.data, *facts, 0.0, self.picture.notes, missed)
 
 
-def measured(data: bytes, pixels: np.ndarray, base: Segment | None = None) -> Measure:
-    """What the runtime makes of the file's bytes; `base` as `InrFile`'s."""
-    decoded = np.stack(list(InrFile(data, torch.get_num_threads(), base=base))).reshape(pixels.shape)
-    peak = np.iinfo(pixels.dtype).max
-    mse = np.mean((decoded.astype(np.float32) - pixels.astype(np.float32)) ** 2, dtype=np.float64) / peak**2
-    return Measure(float(mse), 8 * len(data) / (pixels.size // pixels.shape[-1]))
+def mean_squared_error(decoded: Iterable[np.ndarray], pixels: np.ndarray) -> float:
+    """Of decoded frames against (frames, height, width, channels) of the same integers, on the scale of [0, 1]."""
+    total = 0.0
+    for theirs, mine in zip(decoded, pixels, strict=True):
+        total += float(np.square(theirs.reshape(mine.shape).astype(np.float32) - mine).sum(dtype=np.float64))
+    return total / pixels.size / np.iinfo(pixels.dtype).max ** 2
