@@ -6,11 +6,11 @@ import numpy as np
 import torch
 
 from ..models.method import Architecture, Inr
-from ..runtime.coder import Meter
 from ..runtime.file import InrFile
+from ..runtime.inspect import networks_bytes
 from ..runtime.pixels import Metadata, quantize
 from ..runtime.profile import STANDARD
-from ..runtime.segment import Base, Segment, code_segment, write_segment
+from ..runtime.segment import Base, Segment, write_segment
 from ..runtime.syntax import Header, write_file
 from .quantize import Cost, keep_exact, quantize_networks
 
@@ -51,7 +51,8 @@ def export(
     data = to_bytes(architecture, segment, metadata, base)
     done = Inr(decoded, torch.round(inr.latents.detach()))
     pixels = verified(architecture, done, segment, data, base)
-    return Exported(data, networks_bytes(architecture, segment, base), done, pixels)
+    networks = networks_bytes(architecture.manifest, architecture.signal, segment, as_base(base))
+    return Exported(data, networks, done, pixels)
 
 
 def to_bytes(architecture: Architecture, segment: Segment, metadata: Metadata, base: Segment | None = None) -> bytes:
@@ -63,13 +64,6 @@ def to_bytes(architecture: Architecture, segment: Segment, metadata: Metadata, b
 
 def as_base(segment: Segment | None) -> Base | None:
     return (lambda: segment) if segment else None
-
-
-def networks_bytes(architecture: Architecture, segment: Segment, base: Segment | None = None) -> int:
-    """Bytes of the payload before the latents."""
-    meter = Meter()
-    code_segment(meter, architecture.manifest, architecture.signal, segment, False, as_base(base))
-    return round(meter.bits / 8)
 
 
 def verified(architecture: Architecture, inr: Inr, segment: Segment, data: bytes, base: Segment | None = None) -> np.ndarray:

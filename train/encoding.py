@@ -45,6 +45,11 @@ class Result:
         """dB, of the decoded integer pixels."""
         return self.measure.psnr
 
+    def facts(self) -> dict[str, Any]:
+        """For JSON."""
+        names = ("bpp", "psnr", "lmbda", "networks_bytes", "iterations", "seconds", "missed", "interrupted")
+        return {name: getattr(self, name) for name in names} | {"bytes": len(self.data)}
+
 
 class Encoding:
     """`iteration` counts those of all fits; `saved` is what to go on from; `written` a file, its measure, its lambda."""

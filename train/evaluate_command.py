@@ -107,11 +107,11 @@ def encoder(options: argparse.Namespace) -> "Encode":
     """What encodes a picture at a lambda, without its metadata: those of other codecs' files are not counted either."""
     from .encode import encode_picture
     from .goal import Goal
+    from .options import chosen
     from .pictures import PictureError, read_picture
     from .progress import shown
 
-    names = ("method", "tune", "coding", "preset", "iterations", "device", "threads", "seed")
-    shared = {name: getattr(options, name) for name in names}
+    shared = chosen(options)
 
     def encode(path: Path, lmbda: float) -> tuple[bytes, dict[str, int]]:
         picture = read_picture(path)

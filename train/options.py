@@ -1,6 +1,8 @@
 """What whoever encodes may choose, checked before long work."""
 
+import argparse
 import math
+from typing import Any
 
 import torch
 
@@ -12,6 +14,15 @@ PRESETS = {"draft": 150, "fast": 800, "medium": 10_000, "slow": 30_000, "placebo
 
 class EncodeError(ValueError):
     """Options or a machine that cannot serve; says what was wanted and what came."""
+
+
+def chosen(options: argparse.Namespace, *others: str) -> dict[str, Any]:
+    """What a command was told of a fit, as arguments of `encode_picture`. `others`: those that not all commands have.
+
+    Without a method where none is named: which it is depends on the source.
+    """
+    names = ("method", "tune", "coding", "preset", "iterations", "device", "threads", "seed", *others)
+    return {name: getattr(options, name) for name in names if name != "method" or options.method}
 
 
 def choose_method(name: str, tune: str | None = None) -> Method:

@@ -51,6 +51,16 @@ class ClipResult:
     seconds: float
     interrupted: bool = False
 
+    @property
+    def missed(self) -> str:
+        """Nothing: a goal is each segment's."""
+        return ""
+
+    def facts(self) -> dict[str, Any]:
+        """For JSON."""
+        names = ("segments", "bpp", "psnr", "iterations", "seconds", "interrupted")
+        return {name: getattr(self, name) for name in names} | {"bytes": len(self.data)}
+
 
 def encode_clip(
     clip: Clip,

@@ -16,14 +16,11 @@ from typing import Any
 
 from ..runtime.pixels import write_atomically
 from .checkpoint import keyed
-from .clips import open_clip
-from .encode import encode_picture
 from .goal import Goal
 from .kinds import NO_SECONDS, is_clip
 from .options import EncodeError
-from .pictures import read_picture
 from .progress import Progress, Watch
-from .segments import encode_clip
+from .sources import encode_source, open_source
 
 REPORT_SECONDS = 0.5  # between reports of a task
 RECORD = "done.json"
@@ -95,21 +92,14 @@ def encode(task: Task, watch: Watch) -> Outcome:
     if not work.is_dir():  # what is there is of other options
         shutil.rmtree(task.state, ignore_errors=True)
         work.mkdir(parents=True)
-    shared = {"goal": task.goal, "watch": watch, "resume": True} | task.options
-    missed = ""
-    if is_clip(task.source):
-        if shared.pop("seconds") is not None:
-            raise EncodeError(NO_SECONDS)
-        source = open_clip(task.source)
-        result = encode_clip(source, work / "segments", **shared)
-    else:
-        source = read_picture(task.source)
-        result = encode_picture(source, checkpoint=work / "resume", **shared)
-        missed = result.missed
+    if is_clip(task.source) and task.options["seconds"] is not None:
+        raise EncodeError(NO_SECONDS)
+    source, shared = open_source([task.source]), {"goal": task.goal, "watch": watch, "resume": True}
+    result = encode_source(source, work / "resume", work / "segments", **shared, **task.options)
     if result.interrupted:
         raise KeyboardInterrupt
     facts = len(result.data), result.bpp, result.psnr, result.iterations, result.seconds
-    outcome = Outcome(task.name, *facts, (*source.notes, *filter(None, [missed])))
+    outcome = Outcome(task.name, *facts, (*source.notes, *filter(None, [result.missed])))
     task.output.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(task.output, result.data)
     record = {"key": task.key, "sha256": hashlib.sha256(result.data).hexdigest(), "outcome": asdict(outcome)}
