@@ -54,9 +54,9 @@ def add_variants(parser: argparse.ArgumentParser) -> None:
 
 def evaluate_command(options: argparse.Namespace) -> None:
     from .curves import mean_curve, plot, to_compressai_json
-    from .encode import choose_coding, choose_device, choose_iterations, choose_method
     from .evaluate import evaluate, in_turn
     from .goal import Goal
+    from .options import choose_coding, choose_device, choose_iterations, choose_method
 
     images, points = pictures_in(options.images), list(dict.fromkeys(options.lmbda))
     choose_method(options.method, options.tune)
@@ -110,6 +110,7 @@ def encoder(options: argparse.Namespace) -> "Encode":
     """What encodes a picture at a lambda."""
     from .encode import encode_picture
     from .goal import Goal
+    from .options import chosen
     from .progress import shown
     from .sweep import read_bare
 
@@ -126,16 +127,11 @@ def encoder(options: argparse.Namespace) -> "Encode":
 
 def in_jobs(options: argparse.Namespace) -> "Encodes":
     """The same, several at once."""
+    from .options import chosen
     from .sweep import in_processes
 
     threads = options.threads or max(1, (os.cpu_count() or 1) // options.jobs)
     return in_processes(options.jobs, chosen(options) | {"threads": threads})
-
-
-def chosen(options: argparse.Namespace) -> dict[str, Any]:
-    """Of `encode_picture`'s options."""
-    names = ("method", "tune", "coding", "preset", "iterations", "device", "threads", "seed")
-    return {name: getattr(options, name) for name in names}
 
 
 def decoder(threads: int) -> "Decode":

@@ -15,7 +15,7 @@ from queue import SimpleQueue
 from threading import Event, Thread
 from typing import Any
 
-from .encode import EncodeError
+from .options import EncodeError
 from .task import REPORT_SECONDS, Outcome, Report, Task, encode_task
 
 RETRIES = 3  # of a task whose process died

@@ -15,12 +15,11 @@ from typing import Any
 import numpy as np
 
 from ..runtime.pixels import Metadata
-from .encode import Progress
 from .evaluate import Encoded, Encodes, Point, file_in
 from .fleet import encode_all, processes
 from .goal import Goal
 from .pictures import Picture, PictureError, read_picture
-from .progress import figures
+from .progress import Progress, figures
 from .task import LATE, Report, Task, finished
 
 LINE_SECONDS = 60  # between lines of one encode

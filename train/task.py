@@ -16,12 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from ..runtime.pixels import PixelError, write_atomically
-from .clips import open_clip
-from .encode import EncodeError, Progress, Watch, encode_picture, keyed
+from .checkpoint import keyed
+from .clips import Clip
+from .encoding import Result
 from .goal import Goal
 from .kinds import NO_SECONDS, is_clip
-from .pictures import Picture, read_picture
-from .segments import encode_clip
+from .options import EncodeError
+from .pictures import Picture
+from .progress import Progress, Watch
+from .sources import encode_source, open_source
 
 REPORT_SECONDS = 0.5  # between reports of a task
 KEPT_SECONDS = 10  # between what a task writes down of the time that it took
@@ -29,6 +32,10 @@ RECORD = "done.json"
 LATE = "not begun: its time is over"
 
 Report = Callable[[str, Progress], None]  # of the task of that name
+
+
+def open_one(path: Path) -> Picture | Clip:
+    return open_source([path])
 
 
 @dataclass(frozen=True)
@@ -41,7 +48,7 @@ class Task:
     state: Path  # a folder
     goal: Goal
     options: dict[str, Any]  # as `encode_picture`'s
-    read: Callable[[Path], Picture] = read_picture  # where it is no clip
+    open: Callable[[Path], Picture | Clip] = open_one
     begin_by: float = math.inf  # of `time.time`; later it is left
 
     @cached_property
@@ -125,22 +132,16 @@ def encode(task: Task, watch: Watch) -> Outcome:
             spent.keep()
         watch(progress)
 
-    shared = {"goal": task.goal, "watch": timed, "resume": True} | task.options
-    missed, networks = "", 0
-    if is_clip(task.source):
-        if shared.pop("seconds", None) is not None:
-            raise EncodeError(NO_SECONDS)
-        source = open_clip(task.source)
-        result = encode_clip(source, work / "segments", **shared)
-    else:
-        source = task.read(task.source)
-        result = encode_picture(source, checkpoint=work / "resume", **shared)
-        missed, networks = result.missed, result.networks_bytes
+    if is_clip(task.source) and task.options["seconds"] is not None:
+        raise EncodeError(NO_SECONDS)
+    source, shared = task.open(task.source), {"goal": task.goal, "watch": timed, "resume": True}
+    result = encode_source(source, work / "resume", work / "segments", **shared, **task.options)
     if result.interrupted:
         spent.keep()
         raise KeyboardInterrupt
-    (seconds, cpu_seconds), notes = spent.read(), (*source.notes, *filter(None, [missed]))
+    (seconds, cpu_seconds), notes = spent.read(), (*source.notes, *filter(None, [result.missed]))
     facts = len(result.data), result.bpp, result.psnr, result.iterations, seconds, notes
+    networks = result.networks_bytes if isinstance(result, Result) else 0
     outcome = Outcome(task.name, *facts, networks_bytes=networks, cpu_seconds=cpu_seconds)
     task.output.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(task.output, result.data)
