@@ -12,11 +12,10 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.nn import functional as F
 
-from ...runtime.context import INTER_GRIDS
+from ...runtime.context import INTER_GRIDS, NETWORK_TENSORS
 from ...runtime.network import LIMIT
 from ...runtime.orders import CAUSAL, ORDERS, around
 from ...runtime.profile import Dimension, Entry
-from ...runtime.segment import NETWORK_TENSORS
 from ...runtime.tables import SCALE_ZERO, SCALES, SCALES_PER_OCTAVE
 from .. import fused
 from ..rates import laplace_bits
