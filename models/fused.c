@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#define INRC_FUSED inrc_fused_1 /* VERSION in fused.py */
+#define INRC_FUSED inrc_fused_2 /* VERSION in fused.py */
 #define LANES 64
 #define VECTORS (LANES / 16)
 #define SIDE 64              /* inputs or outputs of a layer, at most */
@@ -284,11 +284,11 @@ typedef struct {
 
 size_t inrc_pointwise_scratch(void) { return sizeof(pointwise_scratch); }
 
-/* pixel relu(hidden x + bias) + bias into `out` and skip x into `line`, all of n samples a channel; or, where there are
- * `g_x` and `g`, from the gradients that `out` and `line` then hold: see `_Pointwise` in synthesis.py. */
+/* Of n samples a channel those from `start` to `stop`: pixel relu(hidden x + bias) + bias into `out` and skip x into `line`;
+ * or, where there are `g_x` and `g`, from the gradients that `out` and `line` then hold: see `_Pointwise` in synthesis.py. */
 FOR_EVERY_CPU
-void inrc_pointwise(pointwise_scratch *s, const float *x, size_t n, int levels, int hidden, int channels, const pointwise *w,
-                    float *out, float *line, float *g_x, const pointwise *g)
+void inrc_pointwise(pointwise_scratch *s, const float *x, size_t n, size_t start, size_t stop, int levels, int hidden,
+                    int channels, const pointwise *w, float *out, float *line, float *g_x, const pointwise *g)
 {
     int all_in = whole(levels), all_hidden = whole(hidden);
     fill(&s->hidden, levels, hidden, w->hidden, 1, levels), fill(&s->hidden_back, hidden, levels, w->hidden, levels, 1);
@@ -296,8 +296,8 @@ void inrc_pointwise(pointwise_scratch *s, const float *x, size_t n, int levels, 
     fill(&s->skip, levels, channels, w->skip, 1, levels), fill(&s->skip_back, channels, levels, w->skip, levels, 1);
     memset(s->hidden_sums, 0, (char *)(s + 1) - (char *)s->hidden_sums);
     clear(s->x, levels, all_in), clear(s->out, 0, 4), clear(s->line, 0, 4);
-    for (size_t i = 0; i < n; i += LANES) {
-        int count = n - i < LANES ? (int)(n - i) : LANES;
+    for (size_t i = start; i < stop; i += LANES) {
+        int count = stop - i < LANES ? (int)(stop - i) : LANES;
         for (int k = 0; k < levels; k++)
             load(x + k * n + i, count, s->x[k]);
         spread(w->hidden_bias, hidden, s->h), clear(s->h, hidden, all_hidden);

@@ -5,20 +5,24 @@ in a CPU's memory as float32. Elsewhere, or with INRC_NATIVE=0, torch does the s
 import ctypes
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from ..runtime.native import SWITCH
 
-VERSION = 1  # of the functions; `fused.c` has the same
+VERSION = 2  # of the functions; `fused.c` has the same
 SIDE = 64  # inputs or outputs of a layer, at most
 CHANNELS = 4  # of pixels, at most
 ALIGNMENT = 64  # bytes
+WORTH = 2**14  # samples for a thread
 Pointer = ctypes.c_void_p
+Made = TypeVar("Made")
 
 
 @cache
@@ -35,7 +39,7 @@ def library() -> ctypes.CDLL | None:
     fused.inrc_rate_scratch.restype = fused.inrc_pointwise_scratch.restype = size
     fused.inrc_rate.restype = ctypes.c_double
     fused.inrc_rate.argtypes = (*(Pointer,) * 5, size, size, Pointer, number, number, size, number, *(Pointer,) * 5)
-    fused.inrc_pointwise.argtypes = (Pointer, Pointer, size, number, number, number, *(Pointer,) * 5)
+    fused.inrc_pointwise.argtypes = (Pointer, Pointer, size, size, size, number, number, number, *(Pointer,) * 5)
     fused.inrc_conv3x3.argtypes = (Pointer, number, size, size, *(Pointer,) * 3)
     fused.inrc_conv3x3_back.argtypes = (Pointer, number, size, size, *(Pointer,) * 4)
     fused.inrc_double_rows.argtypes = (Pointer, size, size, size, *(Pointer,) * 2)
@@ -74,6 +78,18 @@ def _functions() -> ctypes.CDLL:
     return fused
 
 
+@cache
+def _threads(count: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(count)
+
+
+def _shared(job: Callable[[int, int], Made], samples: int) -> list[Made]:
+    """What `job(start, stop)` makes of parts of the samples, at once on as many threads as torch has."""
+    count = max(1, min(torch.get_num_threads(), samples // WORTH))
+    bounds = [samples * k // count for k in range(count + 1)]
+    return [job(0, samples)] if count == 1 else list(_threads(count).map(job, bounds, bounds[1:]))
+
+
 def rate(
     latents: Tensor,
     near: Tensor,
@@ -90,55 +106,64 @@ def rate(
     `weights`: first, its bias, second, its bias, last, its bias, skip. `gradients`, of latents and of features, are added to
     if wanted; those of the weights are returned.
     """
-    fused = _functions()
-    own, to = [weight.contiguous() for weight in weights], [torch.zeros_like(weight) for weight in weights]
-    g_latents, g_features = gradients or (None, None)
-    bits = fused.inrc_rate(
-        _room("rate", fused.inrc_rate_scratch()),
-        latents.data_ptr(),
-        near.data_ptr(),
-        features.data_ptr(),
-        mask.data_ptr(),
-        start,
-        start + len(mask),
-        (ctypes.c_int64 * len(offsets))(*offsets),
-        len(offsets),
-        len(features),
-        features.stride(0) if len(features) else 0,
-        len(own[2]),
-        _record(own),
-        (ctypes.c_float * 2)(*log2_scales),
-        None if g_latents is None else g_latents.data_ptr(),
-        None if g_features is None else g_features.data_ptr(),
-        _record(to),
-    )
-    return bits, to
+    fused, own, first = _functions(), _record(kept := [weight.contiguous() for weight in weights]), start
+
+    def part(start: int, stop: int) -> tuple[float, Tensor | None, list[Tensor]]:
+        to = [torch.zeros_like(weight) for weight in kept]
+        g_latents = gradients and (gradients[0] if start == 0 else torch.zeros_like(latents))
+        bits = fused.inrc_rate(
+            _room("rate", fused.inrc_rate_scratch()),
+            latents.data_ptr(),
+            near.data_ptr(),
+            features.data_ptr() + start * latents.itemsize,
+            mask.data_ptr() + start * latents.itemsize,
+            first + start,
+            first + stop,
+            (ctypes.c_int64 * len(offsets))(*offsets),
+            len(offsets),
+            len(features),
+            features.stride(0) if len(features) else 0,
+            len(kept[2]),
+            own,
+            (ctypes.c_float * 2)(*log2_scales),
+            None if g_latents is None else g_latents.data_ptr(),
+            None if gradients is None else gradients[1].data_ptr() + start * latents.itemsize,
+            _record(to),
+        )
+        return bits, g_latents, to
+
+    bits, g_latents, to = zip(*_shared(part, len(mask)))
+    for more in g_latents[1:] if gradients else ():
+        gradients[0].add_(more)
+    return sum(bits), [torch.stack(each).sum(0) for each in zip(*to)]
 
 
 def pointwise(x: Tensor, weights: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     """As `_Pointwise` in synthesis.py, of x (levels, n); `weights`: hidden, its bias, pixel, its bias, skip."""
     out, line = (x.new_empty(len(weights[2]), x.shape[1]) for _ in range(2))
-    _pointwise(x, weights, out, line, None, None)
+    _pointwise(x, weights, out, line, None)
     return out, line
 
 
 def pointwise_back(x: Tensor, weights: Sequence[Tensor], grad: Tensor, grad_line: Tensor) -> list[Tensor]:
     """Gradients of x and of the weights."""
-    g_x, to = torch.empty_like(x), [torch.zeros_like(weight) for weight in weights]
-    _pointwise(x, weights, grad.contiguous(), grad_line.contiguous(), g_x, to)
-    return [g_x, *to]
+    g_x = torch.empty_like(x)
+    return [g_x, *_pointwise(x, weights, grad.contiguous(), grad_line.contiguous(), g_x)]
 
 
-def _pointwise(
-    x: Tensor, weights: Sequence[Tensor], out: Tensor, line: Tensor, g_x: Tensor | None, to: list[Tensor] | None
-) -> None:
-    fused, own = _functions(), [weight.contiguous() for weight in weights]
-    sizes = x.shape[1], len(x), len(own[0]), len(own[2])
-    room = _room("pointwise", fused.inrc_pointwise_scratch())
-    given = None if g_x is None else g_x.data_ptr()
-    fused.inrc_pointwise(
-        room, x.data_ptr(), *sizes, _record(own), out.data_ptr(), line.data_ptr(), given, _record(to) if to else None
-    )
+def _pointwise(x: Tensor, weights: Sequence[Tensor], out: Tensor, line: Tensor, g_x: Tensor | None) -> list[Tensor]:
+    """Gradients of the weights, if `g_x` is there for those of x; else zeros."""
+    fused, own = _functions(), _record(kept := [weight.contiguous() for weight in weights])
+    sizes, given = (len(x), len(kept[0]), len(kept[2])), None if g_x is None else g_x.data_ptr()
+
+    def part(start: int, stop: int) -> list[Tensor]:
+        to = [torch.zeros_like(weight) for weight in kept]
+        room, where = _room("pointwise", fused.inrc_pointwise_scratch()), (x.shape[1], start, stop)
+        addresses = own, out.data_ptr(), line.data_ptr(), given, _record(to)
+        fused.inrc_pointwise(room, x.data_ptr(), *where, *sizes, *addresses)
+        return to
+
+    return [torch.stack(each).sum(0) for each in zip(*_shared(part, x.shape[1]))]
 
 
 def conv3x3(padded: Tensor, weight: Tensor, bias: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from functools import cached_property
 
 import torch
 from torch import Tensor
+from torch.autograd import Function
 
 from ...runtime.orders import COSETS, MARGIN
 
@@ -55,8 +56,12 @@ class Canvas:
         return bottom + self.margin, right + self.margin
 
     def split(self, canvas: Tensor) -> list[Tensor]:
-        """Views (..., h, w) of the grids on `canvas` (..., rows, columns)."""
-        return [canvas[..., r : r + h, c : c + w] for (r, c), (h, w) in zip(self.corners, self.shapes)]
+        """The grids (..., h, w) on `canvas` (..., rows, columns)."""
+        return list(_Split.apply(canvas, self))  # pyright: ignore[reportArgumentType]
+
+    def views(self, canvas: Tensor) -> tuple[Tensor, ...]:
+        """The places of the grids on `canvas`."""
+        return tuple(canvas[..., r : r + h, c : c + w] for (r, c), (h, w) in zip(self.corners, self.shapes))
 
     def join(self, grids: list[Tensor]) -> Tensor:
         """The canvas that holds `grids` (..., h, w); zero elsewhere. Fewer grids than shapes leave the last ones zero."""
@@ -78,6 +83,19 @@ class Canvas:
     def mask(self, device: torch.device | str = "cpu") -> Tensor:
         """1 where a latent lies, 0 on the margins: (rows, columns)."""
         return self.join([torch.ones(shape, device=device) for shape in self.shapes])
+
+
+class _Split(Function):
+    """Copies of `views`; their gradients go onto one canvas, where those of views would each be given one."""
+
+    @staticmethod
+    def forward(ctx, canvas: Tensor, places: Canvas):
+        ctx.places = places
+        return tuple(view.clone() for view in places.views(canvas))
+
+    @staticmethod
+    def backward(ctx, *grads: Tensor):  # pyright: ignore[reportIncompatibleMethodOverride]
+        return ctx.places.join(list(grads)), None
 
 
 def cosets(x: Tensor) -> Tensor:

@@ -13,6 +13,16 @@ from inrcodec.runtime.native import SWITCH
 pytestmark = pytest.mark.skipif(fused.library() is None, reason="they were not built: no compiler")
 
 
+@pytest.fixture(autouse=True, params=[1, 2])
+def threads(request, monkeypatch):
+    """Also where each takes a part."""
+    before = torch.get_num_threads()
+    monkeypatch.setattr(fused, "WORTH", 100)
+    torch.set_num_threads(request.param)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture
 def called(monkeypatch) -> list[str]:
     """Names of the functions that were called."""
