@@ -44,6 +44,9 @@ export interface Clip {
   frames: number;
   /** Of a clip: frames a second, and when each is shown, in seconds, where that is not even. */
   facts: { rate: number; times: Float64Array | null } | null;
+  /** Whether it has sound, and its packets, a Matroska file. */
+  sound: boolean;
+  audio(): Promise<Uint8Array | undefined>;
   read(frame: number): Promise<Pick<Picture, "data"> & Partial<Pick<Picture, "samples">>>;
   close(): void;
 }
@@ -53,6 +56,9 @@ export function open(url: string, options?: Omit<Options, "frame" | "symbols">):
 
 /** Where the folders lie, for elements too. */
 export function configure(folders: Folders): void;
+
+/** Make `<inr-video>` known now: else that is done when the document first holds one, outside of shadow trees. */
+export function video(): Promise<void>;
 
 declare global {
   interface HTMLElementTagNameMap {
@@ -71,15 +77,22 @@ declare global {
     readonly pixels: Uint8ClampedArray;
   }
   /**
-   * `<inr-video src controls autoplay loop aria-label>`; fires `loadedmetadata`, `loadeddata`, `play`, `pause`, `seeking`, `seeked`,
-   * `timeupdate`, `frame` (its number is the detail), `ended` and `error`.
+   * `<inr-video src controls autoplay loop muted aria-label>`; fires `loadedmetadata`, `loadeddata`, `sound` (there is some that can
+   * be played), `play`, `pause`, `seeking`, `seeked`, `timeupdate`, `volumechange`, `frame` (its number is the detail), `ended`
+   * and `error`.
    */
   interface InrVideo extends HTMLElement {
     currentTime: number;
     readonly duration: number;
     readonly paused: boolean;
     readonly frames: number;
-    readonly frame: number;
+    /** The one that is shown; set, it is sought. */
+    frame: number;
+    /** Whether there is sound that is played. */
+    readonly sounding: boolean;
+    /** 0 to 1 */
+    volume: number;
+    muted: boolean;
     play(): void;
     pause(): void;
     step(by: number): void;

@@ -59,12 +59,12 @@ def said(row: dict[str, float]) -> str:
     return f"{row['threads']} threads {row['fps']:.1f} fps, {seeks}, {row['peak_memory_mib']:.0f} MiB"
 
 
-def made(tune: str, pixels: np.ndarray, segments: int) -> bytes:
-    """The file of so many segments."""
+def made(tune: str, pixels: np.ndarray, segments: int, seconds: int = SECONDS) -> bytes:
+    """The file of so many segments, each of so many seconds, of frames (DISTINCT, HEIGHT, WIDTH, 3)."""
     target = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
     architecture = player.player(tune).build(Signal(HEIGHT, WIDTH, frames=DISTINCT), NBYTES)
     tensors = rounded(architecture.init(target, torch.Generator().manual_seed(0)).tensors, 1.0)
-    frames = RATE * SECONDS
+    frames = RATE * seconds
     for name, dimensions, _ in player.ENTRIES:
         if dimensions[0] == "frames":
             tensors[name] = tensors[name][torch.arange(frames) % DISTINCT]

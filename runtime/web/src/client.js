@@ -17,11 +17,15 @@ export function decode(buffer, options = {}) {
   return call("decode", buffer, { ...configured, ...options });
 }
 
-/** A file at a URL, of which what is wanted is fetched: {signal, frames, facts, read(frame), close()}. */
+/**
+ * A file at a URL, of which what is wanted is fetched: {signal, frames, facts, sound, audio(), read(frame), close()}. `sound` is
+ * whether there is `audio`, a Matroska file.
+ */
 export async function open(url, options = {}) {
   const found = await call("open", new URL(url, document.baseURI).href, { ...configured, ...options });
   return {
     ...found,
+    audio: () => call("audio", found.id),
     read: (frame) => call("read", found.id, frame),
     close: () => call("close", found.id),
   };

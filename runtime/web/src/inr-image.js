@@ -160,7 +160,7 @@ export class InrImage extends HTMLElement {
       this.#internals.states.add("sized");
       this.dispatchEvent(new Event("sized"));
     } catch (error) {
-      if (!(error instanceof BitstreamError && error.message.startsWith("truncated"))) throw error;
+      if (!(error instanceof BitstreamError && error.end)) throw error;
     }
   }
 

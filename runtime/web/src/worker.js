@@ -14,9 +14,10 @@ const CALLS = {
   async open(url, options) {
     const file = await open(new Remote(url), { samples: false, ...options });
     files.set(++last, file);
-    const { signal, frames, facts } = file;
-    return { id: last, signal, frames, facts };
+    const { signal, frames, facts, sections } = file;
+    return { id: last, signal, frames, facts, sound: Boolean(sections.audio) };
   },
+  audio: (id) => files.get(id).sections.audio,
   read: (id, frame) => files.get(id).read(frame),
   close: (id) => void files.delete(id),
 };

@@ -1,0 +1,114 @@
+// What pages of pictures show; each check is given what `page.mjs` starts.
+
+import { basename, join } from "node:path";
+import { settled } from "./page.mjs";
+import { serve } from "./server.mjs";
+
+export async function golden({ config, open }) {
+  const page = await open();
+  const results = {};
+  for (const path of config.golden)
+    results[basename(path)] = await page.evaluate(async (url) => {
+      const { decode } = await import("/dist/inr.js");
+      const hex = async (parts) => {
+        const digest = await crypto.subtle.digest("SHA-256", await new Blob(parts).arrayBuffer());
+        return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
+      };
+      const { symbols, samples, width, height } = await decode(await (await fetch(url)).arrayBuffer(), { symbols: true });
+      const tensors = Object.keys(symbols.tensors).sort().map((name) => Int32Array.from(symbols.tensors[name]));
+      return { width, height, symbols: await hex([...tensors, ...symbols.grids]), samples: await hex([samples]) };
+    }, `/golden/${basename(path)}`);
+  return results;
+}
+
+/** A slow file: the room that the element takes before its pixels, and how many previews it shows. */
+export async function streamed({ config, open }) {
+  const page = await open(`<inr-image src="/photo/${basename(config.photo)}?slow=150" alt="a photo"></inr-image>`);
+  await page.waitForFunction(() => seen.some(({ type }) => type === "sized"));
+  const box = await page.evaluate(() => document.querySelector("inr-image").getBoundingClientRect().toJSON());
+  await page.waitForFunction(() => document.querySelector("inr-image").complete);
+  const [previews, complete] = await page.evaluate(() => [
+    seen.filter(({ type }) => type === "preview").length,
+    document.querySelector("inr-image").complete,
+  ]);
+  const { nodes } = await (await page.context().newCDPSession(page)).send("Accessibility.getFullAXTree");
+  const tree = nodes.filter(({ ignored }) => !ignored).map(({ role, name }) => `${role?.value} ${name?.value}`);
+  await page.locator("inr-image").screenshot({ path: join(config.out, "photo.png") });
+  return { box, previews, complete, tree, lines: page.lines };
+}
+
+export async function damaged({ open }) {
+  const page = await open(`<inr-image src="/golden/none.inr" alt="what was lost"></inr-image>
+    <inr-image src="/mutated/cut.inr" alt="what was cut"></inr-image><inr-image src="/page.html"></inr-image>`);
+  await settled(page, 3);
+  const shown = await page.locator("main").evaluate((main) =>
+    [...main.querySelectorAll("inr-image")].map((image) => image.shadowRoot.querySelector("p:not([hidden])")?.textContent),
+  );
+  return { shown, lines: page.lines };
+}
+
+/** All mutated files in one page: the page and its worker live on. */
+export async function mutated({ config, open }) {
+  const images = config.mutated.map((path) => `<inr-image src="/mutated/${basename(path)}" alt=""></inr-image>`).join("");
+  const page = await open(images);
+  await settled(page, config.mutated.length);
+  const kinds = await page.evaluate(() => seen.filter(({ type, name }) => name === "inr-image" && ["load", "error"].includes(type)).map(({ type }) => type));
+  const after = await page.evaluate(async (url) => {
+    const { decode } = await import("/dist/inr.js");
+    return (await decode(await (await fetch(url)).arrayBuffer())).width;
+  }, `/golden/${basename(config.golden[0])}`);
+  const count = (wanted) => kinds.filter((kind) => kind === wanted).length;
+  return { pictures: count("load"), errors: count("error"), after, lines: page.lines };
+}
+
+/** Milliseconds from the script's start to the pixels with a cold module, of a warm decode, and the bytes that were sent. */
+export async function timed({ config, open, server }) {
+  const before = { ...server.sent };
+  const page = await open(`<inr-image src="/photo/${basename(config.photo)}" alt="a photo"></inr-image>`);
+  await settled(page);
+  const cold = await page.evaluate(() => {
+    const script = performance.getEntriesByType("resource").find(({ name }) => name.endsWith("inr.js"));
+    return seen.find(({ type, name }) => type === "load" && name === "inr-image").at - script.responseEnd;
+  });
+  const warm = await page.evaluate(async (url) => {
+    const { decode } = await import("/dist/inr.js");
+    const buffer = await (await fetch(url)).arrayBuffer();
+    const times = [];
+    for (let i = 0; i < 10; i++) {
+      const start = performance.now();
+      await decode(buffer);
+      times.push(performance.now() - start);
+    }
+    return Math.min(...times);
+  }, `/photo/${basename(config.photo)}`);
+  const bytes = Object.keys(server.sent)
+    .filter((path) => path.startsWith("/dist/"))
+    .reduce((sum, path) => sum + server.sent[path] - (before[path] ?? 0), 0);
+  return { cold, warm, bytes };
+}
+
+/** A static site: what its table says, its slider, its clip. */
+export async function gallery({ config, browser }) {
+  const host = await serve({ "/": config.site });
+  const page = await (await browser.newContext({ viewport: { width: 1000, height: 900 } })).newPage();
+  const lines = [];
+  page.on("console", (message) => lines.push(message.text()));
+  await page.goto(`${host.url}/index.html`);
+  await page.waitForFunction((rows) => document.querySelectorAll("tbody tr").length >= rows, config.rows ?? 2);
+  await page.waitForFunction(() => document.querySelector("inr-video")?.frames > 0 || !document.querySelector("inr-video"));
+  await page.waitForTimeout(300); // the clip's first frame
+  await page.locator("select").first().selectOption({ index: 1 });
+  await page.waitForFunction(() => document.querySelector(".compare img").complete);
+  await page.screenshot({ path: join(config.out, "gallery.png"), fullPage: true });
+  const rows = await page.evaluate(() =>
+    Array.from(document.querySelectorAll("tbody tr"), (row) => Array.from(row.cells, (cell) => cell.textContent)),
+  );
+  await page.locator("input[type=range]").first().press("ArrowLeft");
+  const cut = await page.evaluate(() => document.querySelector(".compare").style.getPropertyValue("--cut"));
+  await page.locator(".compare").first().screenshot({ path: join(config.out, "slider.png") });
+  const alternatives = await page.locator("select").first().locator("option").count();
+  const clip = await page.evaluate(() => document.querySelector("inr-video")?.frames);
+  const summary = await page.textContent("#summary");
+  host.close();
+  return { rows, cut, alternatives, clip, summary, lines };
+}
