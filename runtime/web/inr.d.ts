@@ -31,6 +31,10 @@ export interface Picture {
   bitDepth: 8 | 16;
   /** (height, width, channels), exactly what the file says. */
   samples: Uint8Array | Uint16Array;
+  /** EXIF's, 1 to 8: how it is to be turned and mirrored to be shown. */
+  orientation: number;
+  /** For `ImageData` and `getContext`: that of the ICC profile, if it is Display P3, or else sRGB. */
+  colorSpace: PredefinedColorSpace;
   /** ICC profile, EXIF and XMP where the file carries them. */
   sections: Partial<Record<"icc" | "exif" | "xmp" | "graphs" | "clip" | "audio", Uint8Array>>;
   symbols?: { tensors: Record<string, Float64Array>; grids: Int32Array[] };
@@ -73,7 +77,7 @@ declare global {
     readonly naturalHeight: number;
     /** Milliseconds that the whole file took to decode. */
     readonly decodeMs: number;
-    /** RGBA of what is shown. */
+    /** RGBA of what is shown: upright, in its own colour space. */
     readonly pixels: Uint8ClampedArray;
   }
   /**

@@ -9,7 +9,8 @@ const root = `${here}/../..`;
 
 export async function start(config) {
   const { chromium } = await import(config.playwright);
-  const given = Object.entries({ golden: config.golden?.[0], mutated: config.mutated?.[0], photo: config.photo, clip: config.clip });
+  const { golden, mutated, photo, clip, carried } = config;
+  const given = Object.entries({ golden: golden?.[0], mutated: mutated?.[0], photo, clip, carried: carried?.[0] });
   const server = await serve({
     "/dist/profiles/": `${root}/runtime/profiles`,
     "/dist/onnxruntime/": `${root}/build/web/node_modules/onnxruntime-web/dist`,

@@ -112,3 +112,57 @@ export async function gallery({ config, browser }) {
   host.close();
   return { rows, cut, alternatives, clip, summary, lines };
 }
+
+/** PNGs of a gallery, of its slider and of its clip. */
+export async function screenshots({ config, browser }) {
+  const host = await serve({ "/": config.site });
+  const page = await (await browser.newContext({ viewport: { width: 840, height: 600 } })).newPage();
+  const lines = [];
+  page.on("console", (message) => message.text().includes("willReadFrequently") || lines.push(message.text()));
+  await page.goto(`${host.url}/index.html`);
+  await page.waitForFunction(() => document.querySelectorAll("tbody tr").length >= 3);
+  await page.waitForFunction(() => document.querySelector("inr-video").frames > 0);
+  await page.locator("select").selectOption({ index: 1 });
+  await page.waitForFunction(() => document.querySelector(".compare img").complete);
+  await page.locator("inr-video").press(" ");
+  await page.waitForFunction(() => document.querySelector("inr-video").frame > 8);
+  await page.locator("inr-video").press("k");
+  await page.waitForTimeout(100);
+  const shot = (locator, name) => locator.screenshot({ path: join(config.out, `${name}.png`), fullPage: true });
+  await shot(page, "gallery");
+  await shot(page.locator("figure", { has: page.locator(".compare") }), "slider");
+  await shot(page.locator("inr-video"), "player");
+  host.close();
+  return { lines };
+}
+
+/** Pictures with an orientation or a colour space: what is laid out first, then shown, beside what the browser makes of a PNG. */
+export async function carried({ config, open }) {
+  const results = {};
+  for (const path of config.carried) {
+    const name = basename(path);
+    const page = await open(`<inr-image src="/carried/${name}" alt="a picture"></inr-image>`, {}, () => {
+      const sizes = (window.sizes = []);
+      document.addEventListener("sized", ({ target }) => sizes.push(target.naturalWidth, target.naturalHeight), true);
+    });
+    await settled(page);
+    results[name] = await page.evaluate(async (png) => {
+      const image = document.querySelector("inr-image");
+      const canvas = image.shadowRoot.querySelector("canvas");
+      const context = canvas.getContext("2d");
+      const bitmap = await createImageBitmap(await (await fetch(png)).blob(), { colorSpaceConversion: "none" });
+      const other = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d");
+      other.drawImage(bitmap, 0, 0);
+      return {
+        sizes,
+        size: [image.naturalWidth, image.naturalHeight],
+        pixels: Array.from(image.pixels),
+        png: Array.from(other.getImageData(0, 0, bitmap.width, bitmap.height).data),
+        space: context.getContextAttributes().colorSpace,
+        srgb: Array.from(context.getImageData(0, 0, 1, 1, { colorSpace: "srgb" }).data),
+      };
+    }, `/carried/${name.replace(".inr", ".png")}`);
+    await page.close();
+  }
+  return results;
+}

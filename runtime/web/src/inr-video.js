@@ -1,9 +1,11 @@
 /** `<inr-video src controls>`: a clip, of which segments are fetched and frames decoded as they are shown. */
 
 import { Controls } from "./controls.js";
+import { turned, upright } from "./orientation.js";
 import { Playback } from "./playback.js";
 
 const TICK_MS = 250; // at least, from one `timeupdate` to the next
+const TURNS = [1, 8, 3, 6]; // EXIF's orientation by quarter turns counterclockwise
 const STYLE = `
   :host { display: inline-block; position: relative; max-width: 100%; }
   :host([hidden]), [hidden] { display: none !important; }
@@ -156,11 +158,11 @@ class InrVideo extends HTMLElement {
       const file = await client.open(this.#url);
       if (opening !== this.#opening) return void file.close();
       const playback = (this.#playback = new Playback(file, {
-        draw: (picture) => this.#draw(picture),
+        draw: (picture) => this.#draw({ ...file.signal, ...picture }, TURNS[file.facts?.turns ?? 0]),
         event: (type) => this.#event(type),
         failed: (error) => this.#fail(error),
       }));
-      [this.#canvas.width, this.#canvas.height] = [file.signal.width, file.signal.height];
+      this.#room(file.signal, TURNS[file.facts?.turns ?? 0]);
       this.#fail(null);
       this.dispatchEvent(new Event("loadedmetadata"));
       await playback.seek(0);
@@ -223,8 +225,12 @@ class InrVideo extends HTMLElement {
     this.dispatchEvent(new ErrorEvent("error", { message: error.message, error }));
   }
 
-  #draw({ data }) {
-    const { width, height } = this.#canvas;
+  #room({ width, height }, orientation) {
+    [this.#canvas.width, this.#canvas.height] = turned(orientation) ? [height, width] : [width, height];
+  }
+
+  #draw(picture, orientation) {
+    const { width, height, data } = upright(picture, orientation);
     this.#canvas.getContext("2d").putImageData(new ImageData(data, width, height), 0, 0);
   }
 
