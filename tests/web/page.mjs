@@ -20,7 +20,7 @@ export async function start(config) {
   });
   const browser = await chromium.launch({
     executablePath: config.browser,
-    args: ["--no-sandbox", "--headless=new", "--disable-gpu"],
+    args: ["--no-sandbox", "--headless=new", ...(config.flags ?? ["--disable-gpu"])],
   });
   return {
     config,

@@ -166,3 +166,29 @@ export async function carried({ config, open }) {
   }
   return results;
 }
+
+/** Files decoded where there is a GPU, which one it is, and which of onnxruntime-web's modules each needed. */
+export async function gpu({ config, open, server }) {
+  const probe = await open();
+  const adapter = await probe.evaluate(async () => {
+    const found = await navigator.gpu?.requestAdapter();
+    return found ? `${found.info.vendor} ${found.info.architecture}` : null;
+  });
+  if (!adapter) return { adapter };
+  const results = {};
+  const decoded = async (path, cut = "") => {
+    const before = { ...server.sent };
+    const page = await open();
+    if (cut) await page.context().route(cut, (route) => route.abort());
+    const samples = await page.evaluate(async (url) => {
+      const { decode } = await import("/dist/inr.js");
+      return Array.from((await decode(await (await fetch(url)).arrayBuffer())).samples);
+    }, `/golden/${basename(path)}`);
+    const modules = Object.keys(server.sent).filter((path) => path.endsWith(".wasm") && server.sent[path] > (before[path] ?? 0));
+    await page.context().close();
+    return { samples, modules: modules.map((path) => basename(path)), lines: page.lines };
+  };
+  for (const path of config.golden) results[basename(path)] = await decoded(path);
+  results.without = await decoded(config.golden[0], "**/*jspi.wasm");
+  return { adapter, results };
+}

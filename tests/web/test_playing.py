@@ -7,6 +7,7 @@ from dataclasses import replace
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -59,17 +60,18 @@ def bursts(codec: str, format: str, rate: int) -> bytes:
     """The section of a clip: three seconds of a tone that is heard at times alone."""
     times = np.arange(3 * rate) / rate
     loud = np.any([(begin <= times) & (times < begin + BURST) for begin in BURSTS], axis=0)
-    wave = np.float32(0.8 * loud * np.sin(2 * np.pi * 1000 * times))
+    wave = (0.8 * loud * np.sin(2 * np.pi * 1000 * times)).astype(np.float32)
     file = BytesIO()
     with av.open(file, "w", format=format) as container:
-        stream = container.add_stream(codec, rate=rate, layout="mono")
+        stream: Any = container.add_stream(codec, rate=rate, layout="mono")
         for first in range(0, len(wave), 1024):
             frame = av.AudioFrame.from_ndarray(wave[None, first : first + 1024], format="fltp", layout="mono")
             frame.sample_rate, frame.pts, frame.time_base = rate, first, Fraction(1, rate)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     file.seek(0)
-    with av.open(file) as container:
+    source: Any = av.open(file)
+    with source as container:
         packets = [packet for packet in container.demux(container.streams.audio) if packet.size]
         return remuxed(container.streams.audio, packets, Fraction(0))
 
@@ -82,7 +84,7 @@ def sounds(folder) -> dict[str, Path]:
     options = {"method": "player", "iterations": 2, "threads": 1}
     file = inrcodec.open(encode_clip(clip_from_array(moving), folder / "segments", **options).data)
     ends = np.cumsum([len(file.data) - sum(entry.size for entry in file.index), *(entry.size for entry in file.index)])
-    segments = [(entry.frames, file.data[ends[k] : ends[k + 1]]) for k, entry in enumerate(file.index)]
+    segments = [(entry.frames, bytes(file.data[ends[k] : ends[k + 1]])) for k, entry in enumerate(file.index)]
     paths = {}
     for name, audio in {**CODECS, "ac3": ("ac3", "matroska", 48_000)}.items():
         paths[name] = folder / f"{name}.inr"
