@@ -70,8 +70,9 @@ export async function video({ config, open, server }) {
 }
 
 /** A clip of 1280x720: it is sought in another segment, then plays from there to its end. */
-export async function large({ config, open }) {
-  const page = await open(`<inr-video src="/clip/${basename(config.large)}" controls aria-label="a wide one"></inr-video>`);
+export async function large({ config, open, server }) {
+  const url = `/clip/${basename(config.large)}`;
+  const page = await open(`<inr-video src="${url}" controls aria-label="a wide one"></inr-video>`);
   await page.waitForFunction(() => document.querySelector("inr-video")?.frames > 0);
   const first = await page.evaluate(shown, [0]);
   const sought = await page.evaluate(shown, [config.sought]);
@@ -89,7 +90,45 @@ export async function large({ config, open }) {
     const { width, height } = video.shadowRoot.querySelector("canvas");
     return [drawn, (over - begun) / 1000, video.duration, [width, height]];
   });
-  return { first, sought, drawn, seconds, duration, size, lines: page.lines };
+  const apart = await open();
+  const asked = server.ranges[url].length;
+  const together = await apart.evaluate(
+    async ([url, frames]) => {
+      const { open } = await import("/dist/inr.js");
+      const file = await open(url);
+      const pictures = await Promise.all(frames.map((frame) => file.read(frame)));
+      return Promise.all(pictures.map(async ({ data }) => new Uint8Array(await crypto.subtle.digest("SHA-256", data)).toHex()));
+    },
+    [url, config.together],
+  );
+  const workers = apart.workers().length;
+  return { first, sought, drawn, seconds, duration, size, together, workers, asked: server.ranges[url].slice(asked), lines: page.lines };
+}
+
+/** How fast frames are decoded, four ahead as the player has them: frames a second, and milliseconds of CPU each. */
+export async function rate({ config, open, cpu }) {
+  const page = await open();
+  const decoded = (first, end) =>
+    page.evaluate(
+      async ([url, first, end]) => {
+        const { open } = await import("/dist/inr.js");
+        const file = await (window.file ??= open(url));
+        await file.read(0);
+        const start = performance.now();
+        const reads = [];
+        for (let frame = first; frame < end; frame++) {
+          reads.push(file.read(frame));
+          await reads.at(-5);
+        }
+        await Promise.all(reads);
+        return (1000 * (end - first)) / (performance.now() - start);
+      },
+      [`/clip/${basename(config.clip)}`, first, end],
+    );
+  await decoded(0, 5);
+  const begun = await cpu();
+  const fps = await decoded(0, config.frames);
+  return { fps, cpu: ((await cpu()) - begun) / config.frames };
 }
 
 /** In a page: seek a frame; its time, and the SHA-256 of its pixels. */
@@ -100,8 +139,7 @@ async function shown([frame]) {
   await seeked;
   const canvas = video.shadowRoot.querySelector("canvas");
   const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", data));
-  const pixels = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  const pixels = new Uint8Array(await crypto.subtle.digest("SHA-256", data)).toHex();
   return { frame: video.frame, time: video.currentTime, pixels };
 }
 

@@ -1,4 +1,4 @@
-// Pages in headless Chromium: start(config) -> {config, server, browser, open, close}; see `browser.mjs` for the config.
+// Pages in headless Chromium: start(config) -> {config, server, browser, open, cpu, close}; see `browser.mjs` for the config.
 
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -27,6 +27,7 @@ export async function start(config) {
     server,
     browser,
     open: (...given) => open(browser, server, ...given),
+    cpu: () => cpu(browser),
     close: () => Promise.all([browser.close(), server.close()]),
   };
 }
@@ -53,6 +54,14 @@ async function open(browser, server, content = "", options = {}, before = () => 
   }, content);
   await page.goto(`${server.url}/page.html`);
   return page;
+}
+
+/** Milliseconds that all pages' processes have worked. */
+async function cpu(browser) {
+  const session = await browser.newBrowserCDPSession();
+  const { processInfo } = await session.send("SystemInfo.getProcessInfo");
+  await session.detach();
+  return processInfo.filter(({ type }) => type === "renderer").reduce((sum, { cpuTime }) => sum + 1000 * cpuTime, 0);
 }
 
 /** So many elements have what they show, or have failed. */

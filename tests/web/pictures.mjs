@@ -62,7 +62,7 @@ export async function mutated({ config, open }) {
 }
 
 /** Milliseconds from the script's start to the pixels with a cold module, of a warm decode, and the bytes that were sent. */
-export async function timed({ config, open, server }) {
+export async function timed({ config, open, server, cpu }) {
   const before = { ...server.sent };
   const page = await open(`<inr-image src="/photo/${basename(config.photo)}" alt="a photo"></inr-image>`);
   await settled(page);
@@ -70,21 +70,27 @@ export async function timed({ config, open, server }) {
     const script = performance.getEntriesByType("resource").find(({ name }) => name.endsWith("inr.js"));
     return seen.find(({ type, name }) => type === "load" && name === "inr-image").at - script.responseEnd;
   });
-  const warm = await page.evaluate(async (url) => {
-    const { decode } = await import("/dist/inr.js");
-    const buffer = await (await fetch(url)).arrayBuffer();
-    const times = [];
-    for (let i = 0; i < 10; i++) {
-      const start = performance.now();
-      await decode(buffer);
-      times.push(performance.now() - start);
-    }
-    return Math.min(...times);
-  }, `/photo/${basename(config.photo)}`);
+  const times = 10;
+  const begun = await cpu();
+  const warm = await page.evaluate(
+    async ([url, times]) => {
+      const { decode } = await import("/dist/inr.js");
+      const buffer = await (await fetch(url)).arrayBuffer();
+      const found = [];
+      for (let i = 0; i < times; i++) {
+        const start = performance.now();
+        await decode(buffer);
+        found.push(performance.now() - start);
+      }
+      return Math.min(...found);
+    },
+    [`/photo/${basename(config.photo)}`, times],
+  );
+  const warmCpu = ((await cpu()) - begun) / times;
   const bytes = Object.keys(server.sent)
     .filter((path) => path.startsWith("/dist/"))
     .reduce((sum, path) => sum + server.sent[path] - (before[path] ?? 0), 0);
-  return { cold, warm, bytes };
+  return { cold, warm, warmCpu, bytes };
 }
 
 /** A static site: what its table says, its slider, its clip. */

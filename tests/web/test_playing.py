@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+import os
 import sys
 from dataclasses import replace
 from fractions import Fraction
@@ -24,6 +25,7 @@ BURSTS = (0.3, 0.7, 1.3, 2.3)  # seconds at which the sound is loud, for BURST
 BURST = 0.02
 STEP = 0.05  # seconds that sound and picture may be apart, beside the frame's own length
 CODECS = {"opus": ("libopus", "matroska", 48_000), "aac": ("aac", "mp4", 44_100)}
+TOGETHER = [50, 51, 52, 1]  # frames that are read at once
 SEGMENTS, FRAMES, SOUGHT = 3, 75, 30  # of the wide clip; the frame that is sought lies in its second segment
 
 
@@ -96,7 +98,7 @@ def sounds(folder) -> dict[str, Path]:
 @pytest.fixture(scope="module")
 def seen(folder, large, sounds) -> dict:
     with_sound = {"sounds": [str(sounds[name]) for name in CODECS], "unknown": str(sounds["ac3"])}
-    wide = {"clip": str(large), "large": str(large), "sought": SOUGHT}
+    wide = {"clip": str(large), "large": str(large), "sought": SOUGHT, "together": TOGETHER}
     return browser.in_browser(folder, only=["large", "sound"], **wide, **with_sound)
 
 
@@ -104,14 +106,24 @@ def test_a_clip_of_720_rows_plays_and_is_sought(seen, large):
     found, file = seen["large"], inrcodec.open(large)
     assert found["size"] == [playback.WIDTH, playback.HEIGHT] and found["duration"] == pytest.approx(FRAMES / 25)
     for shown, frame in ((found["first"], 0), (found["sought"], SOUGHT)):
-        rgba = browser.decoder.as_rgba(file[frame])
-        wanted = {"frame": frame, "time": pytest.approx(frame / 25), "pixels": hashlib.sha256(rgba.tobytes()).hexdigest()}
-        assert shown == wanted
+        assert shown == {"frame": frame, "time": pytest.approx(frame / 25), "pixels": digest(file[frame])}
     frames = [frame for frame, _ in found["drawn"]]
     assert frames[0] == SOUGHT and frames == sorted(frames) and frames[-1] == FRAMES - 1
     assert all(time == pytest.approx(frame / 25) for frame, time in found["drawn"])
     assert found["seconds"] > (FRAMES - SOUGHT) / 25 - 0.1
     assert not [line for line in found["lines"] if "willReadFrequently" not in line]
+
+
+def digest(frame: np.ndarray) -> str:
+    return hashlib.sha256(browser.decoder.as_rgba(frame).tobytes()).hexdigest()
+
+
+def test_frames_that_travel_alone_are_decoded_by_two_workers(seen, large):
+    """Where there are two cores; nothing is fetched twice."""
+    found, file = seen["large"], inrcodec.open(large)
+    assert found["together"] == [digest(file[frame]) for frame in TOGETHER]
+    assert found["workers"] == min(2, os.cpu_count() or 1)
+    assert len(found["asked"]) == len({*map(tuple, found["asked"])}) == 1 + 2
 
 
 @pytest.mark.parametrize("name", CODECS)

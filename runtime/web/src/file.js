@@ -73,6 +73,11 @@ class InrFile {
     this.frames = this.index.reduce((sum, entry) => sum + entry.frames, 0);
   }
 
+  /** Whether frames travel alone, so that one needs no other. */
+  get alone() {
+    return Boolean(this.#engine.manifest.framewise);
+  }
+
   /** A frame: {samples, data} of `signal`'s size. Raises BitstreamError; RangeError for a frame that there is not. */
   async read(frame = 0) {
     if (!(frame >= 0 && frame < this.frames)) throw new RangeError(`wanted a frame below ${this.frames}, got ${frame}`);

@@ -237,7 +237,7 @@ class InrVideo extends HTMLElement {
   /** Tell the page; of the time not at each tick. */
   #event(type) {
     if (type === "play" || type === "pause") this.#controls.describe();
-    if (type === "seeked" || (type === "tick" && performance.now() - this.#told > TICK_MS)) {
+    if (type === "seeked" || type === "pause" || (type === "tick" && performance.now() - this.#told > TICK_MS)) {
       this.#told = performance.now();
       this.#controls.tell();
       this.dispatchEvent(new Event("timeupdate"));
