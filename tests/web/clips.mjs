@@ -105,6 +105,19 @@ export async function large({ config, open, server }) {
   return { first, sought, drawn, seconds, duration, size, together, workers, asked: server.ranges[url].slice(asked), lines: page.lines };
 }
 
+/** A clip that is to be turned, of pixels that are not square: the canvas, the room that it takes, and its pixels. */
+export async function turned({ config, open }) {
+  const page = await open(element(config.turned));
+  await page.waitForFunction(() => document.querySelector("inr-video")?.frames > 0);
+  const { pixels } = await page.evaluate(shown, [3]);
+  const [size, box] = await page.evaluate(() => {
+    const canvas = document.querySelector("inr-video").shadowRoot.querySelector("canvas");
+    const { width, height } = canvas.getBoundingClientRect();
+    return [[canvas.width, canvas.height], [width, height]];
+  });
+  return { size, box, pixels };
+}
+
 /** How fast frames are decoded, four ahead as the player has them: frames a second, and milliseconds of CPU each. */
 export async function rate({ config, open, cpu }) {
   const page = await open();

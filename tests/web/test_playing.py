@@ -15,7 +15,9 @@ import numpy as np
 import pytest
 
 import inrcodec
+from inrcodec.runtime.clip import code_facts
 from inrcodec.runtime.syntax import write_segments
+from inrcodec.runtime.wire import Writer
 from inrcodec.train.clips import clip_from_array
 from inrcodec.train.segments import encode_clip
 from inrcodec.train.video import remuxed
@@ -80,7 +82,7 @@ def bursts(codec: str, format: str, rate: int) -> bytes:
 
 @pytest.fixture(scope="module")
 def sounds(folder) -> dict[str, Path]:
-    """A clip with each sound, and with one that no browser decodes."""
+    """A clip with each sound, with one that no browser decodes, and one to be turned."""
     y, x = np.mgrid[:48, :64]
     moving = np.stack([np.stack([4 * x - k, 5 * y + k, 2 * x + 2 * y], -1) % 256 for k in range(FRAMES)]).astype(np.uint8)
     options = {"method": "player", "iterations": 2, "threads": 1}
@@ -92,6 +94,11 @@ def sounds(folder) -> dict[str, Path]:
         paths[name] = folder / f"{name}.inr"
         sections = file.header.sections | {"audio": bursts(*audio)}
         paths[name].write_bytes(write_segments(replace(file.header, sections=sections), segments))
+    assert file.facts
+    facts, wire = replace(file.facts, turns=1, pixel_aspect=Fraction(4, 3)), Writer()
+    code_facts(wire, (FRAMES, 48, 64), facts)
+    paths["turned"] = folder / "turned.inr"
+    paths["turned"].write_bytes(write_segments(replace(file.header, sections={"clip": bytes(wire.data)}), segments))
     return paths
 
 
@@ -99,7 +106,7 @@ def sounds(folder) -> dict[str, Path]:
 def seen(folder, large, sounds) -> dict:
     with_sound = {"sounds": [str(sounds[name]) for name in CODECS], "unknown": str(sounds["ac3"])}
     wide = {"clip": str(large), "large": str(large), "sought": SOUGHT, "together": TOGETHER}
-    return browser.in_browser(folder, only=["large", "sound"], **wide, **with_sound)
+    return browser.in_browser(folder, only=["large", "sound", "turned"], turned=str(sounds["turned"]), **wide, **with_sound)
 
 
 def test_a_clip_of_720_rows_plays_and_is_sought(seen, large):
@@ -116,6 +123,13 @@ def test_a_clip_of_720_rows_plays_and_is_sought(seen, large):
 
 def digest(frame: np.ndarray) -> str:
     return hashlib.sha256(browser.decoder.as_rgba(frame).tobytes()).hexdigest()
+
+
+def test_a_clip_is_turned_and_stretched(seen, sounds):
+    """A quarter counterclockwise; its pixels, once wide, are high then."""
+    found, frame = seen["turned"], inrcodec.open(sounds["turned"])[3]
+    assert found["size"] == [48, 64] and found["box"] == pytest.approx([48, 64 * 4 / 3], abs=0.1)
+    assert found["pixels"] == digest(np.rot90(frame))
 
 
 def test_frames_that_travel_alone_are_decoded_by_two_workers(seen, large):

@@ -1,7 +1,7 @@
 /** `<inr-video src controls>`: a clip, of which segments are fetched and frames decoded as they are shown. */
 
 import { Controls } from "./controls.js";
-import { turned, upright } from "./orientation.js";
+import { upright } from "./orientation.js";
 import { Playback } from "./playback.js";
 
 const TICK_MS = 250; // at least, from one `timeupdate` to the next
@@ -157,12 +157,13 @@ class InrVideo extends HTMLElement {
     try {
       const file = await client.open(this.#url);
       if (opening !== this.#opening) return void file.close();
+      const { turns = 0, aspect = 1 } = file.facts ?? {};
       const playback = (this.#playback = new Playback(file, {
-        draw: (picture) => this.#draw({ ...file.signal, ...picture }, TURNS[file.facts?.turns ?? 0]),
+        draw: (picture) => this.#draw({ ...file.signal, ...picture }, TURNS[turns]),
         event: (type) => this.#event(type),
         failed: (error) => this.#fail(error),
       }));
-      this.#room(file.signal, TURNS[file.facts?.turns ?? 0]);
+      this.#room(file.signal, turns % 2, aspect);
       this.#fail(null);
       this.dispatchEvent(new Event("loadedmetadata"));
       await playback.seek(0);
@@ -225,8 +226,10 @@ class InrVideo extends HTMLElement {
     this.dispatchEvent(new ErrorEvent("error", { message: error.message, error }));
   }
 
-  #room({ width, height }, orientation) {
-    [this.#canvas.width, this.#canvas.height] = turned(orientation) ? [height, width] : [width, height];
+  /** Of frames whose pixels are `aspect` times as wide as high. */
+  #room({ width, height }, across, aspect) {
+    [this.#canvas.width, this.#canvas.height] = across ? [height, width] : [width, height];
+    this.#canvas.style.aspectRatio = String(across ? height / (width * aspect) : (width * aspect) / height);
   }
 
   #draw(picture, orientation) {
