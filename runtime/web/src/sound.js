@@ -26,9 +26,11 @@ export class Sound {
   #packets;
   #config;
   #failed; // is told what goes wrong later
-  #context;
-  #gain;
+  #level = 1;
+  #context = null; // made when it is first played: a page may have many clips
+  #gain = null;
   #decoder;
+  #closed = false;
   #nodes = new Set();
   #turn = 0; // counts, so that what was begun before a pause is dropped
   #asked = null; // to play: {from, until}, where the clip stands until some time, in ms of the page's clock
@@ -56,9 +58,6 @@ export class Sound {
     this.#packets = packets;
     this.#config = config;
     this.#failed = failed;
-    this.#context = new AudioContext({ sampleRate: config.sampleRate });
-    this.#gain = new GainNode(this.#context);
-    this.#gain.connect(this.#context.destination);
     this.#decoder = new AudioDecoder({ output: (data) => this.#schedule(data), error: (error) => this.#fail(error) });
     for (const type of ["pointerup", "keydown"]) document.addEventListener(type, this.#wake, true);
   }
@@ -73,7 +72,8 @@ export class Sound {
   }
 
   set({ volume, muted }) {
-    this.#gain.gain.value = muted ? 0 : volume;
+    this.#level = muted ? 0 : volume;
+    if (this.#gain) this.#gain.gain.value = this.#level;
   }
 
   /** From second `from` on; where the browser lets nothing be heard before the page is used, from where the clip is by then. */
@@ -83,6 +83,11 @@ export class Sound {
     const turn = this.#turn;
     const until = performance.now() + (navigator.userActivation?.hasBeenActive ? WAIT_MS : 0);
     this.#asked = { from, until };
+    try {
+      this.#context ??= this.#opened();
+    } catch (error) {
+      return queueMicrotask(() => this.#fail(error)); // a rate that there is not
+    }
     await this.#context.resume().catch(() => {}); // it was closed
     if (turn !== this.#turn) return;
     const clip = from + Math.max(0, performance.now() - until) / 1000;
@@ -93,29 +98,37 @@ export class Sound {
     this.#feed();
   }
 
+  #opened() {
+    const context = new AudioContext({ sampleRate: this.#config.sampleRate });
+    this.#gain = new GainNode(context, { gain: this.#level });
+    this.#gain.connect(context.destination);
+    return context;
+  }
+
   pause() {
     this.#turn++;
     this.#asked = null;
     this.#begin = null;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#context.suspend(), IDLE_MS);
+    this.#timer = setTimeout(() => this.#context?.suspend(), IDLE_MS);
     for (const node of this.#nodes) node.stop();
     this.#nodes.clear();
     if (this.#decoder.state === "configured") this.#decoder.reset();
   }
 
   close() {
-    if (this.#context.state === "closed") return;
+    if (this.#closed) return;
     this.pause();
+    this.#closed = true;
     clearTimeout(this.#timer);
     for (const type of ["pointerup", "keydown"]) document.removeEventListener(type, this.#wake, true);
     if (this.#decoder.state !== "closed") this.#decoder.close();
-    this.#context.close();
+    this.#context?.close();
   }
 
   /** Browsers let a context begin when the page is used. */
   #wake = () => {
-    if (this.#asked && this.#context.state === "suspended") this.#context.resume();
+    if (this.#asked && this.#context?.state === "suspended") this.#context.resume();
   };
 
   #fail(error) {
