@@ -73,12 +73,12 @@ $(NPM)/.stamp: $(WEB)/package.json
 	@touch $@
 
 # A machine that only shows the demo does not need the developers' tools.
-$(VENV)/train.stamp: pyproject.toml runtime/kernel.c | $(BIN)/pip
+$(VENV)/train.stamp: pyproject.toml runtime/kernel.c models/fused.c | $(BIN)/pip
 	@echo "setting up $(VENV): torch and onnxruntime, some minutes the first time"
 	@$(INSTALL) --editable ".[train]"
 	@touch $@
 
-$(VENV)/dev.stamp: pyproject.toml runtime/kernel.c | $(BIN)/pip
+$(VENV)/dev.stamp: pyproject.toml runtime/kernel.c models/fused.c | $(BIN)/pip
 	@echo "setting up $(VENV) with the developers' tools, some minutes the first time"
 	@$(INSTALL) --editable ".[dev]"
 	@touch $(VENV)/train.stamp $@

@@ -6,11 +6,11 @@ import numpy as np
 import torch
 
 from ..models.method import Architecture, Inr
-from ..runtime.coder import Meter
-from ..runtime.decoder import InrFile
+from ..runtime.file import InrFile
+from ..runtime.inspect import networks_bytes
 from ..runtime.pixels import Metadata, quantize
 from ..runtime.profile import STANDARD
-from ..runtime.segment import Base, Segment, code_segment, write_segment
+from ..runtime.segment import Base, Segment, write_segment
 from ..runtime.syntax import Header, write_file
 from .quantize import Cost, keep_exact, quantize_networks
 
@@ -21,11 +21,13 @@ class ExportError(RuntimeError):
 
 @dataclass(frozen=True)
 class Exported:
-    """A file's bytes, what its networks take of them, and the INR as a decoder has it."""
+    """A file's bytes, what its networks take of them, and the INR and the pixels (frames, height, width, channels) as a
+    decoder has them."""
 
     data: bytes
     networks_bytes: int
     inr: Inr
+    pixels: np.ndarray
 
 
 def export(
@@ -48,8 +50,9 @@ def export(
     segment = Segment(architecture.sizes, groups, grids)
     data = to_bytes(architecture, segment, metadata, base)
     done = Inr(decoded, torch.round(inr.latents.detach()))
-    verify(architecture, done, segment, data, base)
-    return Exported(data, networks_bytes(architecture, segment, base), done)
+    pixels = verified(architecture, done, segment, data, base)
+    networks = networks_bytes(architecture.manifest, architecture.signal, segment, as_base(base))
+    return Exported(data, networks, done, pixels)
 
 
 def to_bytes(architecture: Architecture, segment: Segment, metadata: Metadata, base: Segment | None = None) -> bytes:
@@ -63,25 +66,20 @@ def as_base(segment: Segment | None) -> Base | None:
     return (lambda: segment) if segment else None
 
 
-def networks_bytes(architecture: Architecture, segment: Segment, base: Segment | None = None) -> int:
-    """Bytes of the payload before the latents."""
-    meter = Meter()
-    code_segment(meter, architecture.manifest, architecture.signal, segment, False, as_base(base))
-    return round(meter.bits / 8)
-
-
-def verify(architecture: Architecture, inr: Inr, segment: Segment, data: bytes, base: Segment | None = None) -> None:
-    """Raises ExportError unless the runtime's latents are equal and its pixels equal within one level to torch's."""
+def verified(architecture: Architecture, inr: Inr, segment: Segment, data: bytes, base: Segment | None = None) -> np.ndarray:
+    """The runtime's pixels. Raises ExportError unless its latents are equal and they equal within one level to torch's."""
     file = InrFile(data, torch.get_num_threads(), base=base)
     for mine, theirs in zip(segment.grids, file.segment().grids):
         if not np.array_equal(mine, theirs):
             raise ExportError("wanted the latents that were written, the runtime decoded others")
     with torch.no_grad():
         image = architecture.render(inr.tensors, inr.latents).cpu().numpy()
-    wanted = np.moveaxis(quantize(image, architecture.signal.bit_depth), 1, -1).astype(int)
-    off = np.abs(wanted - np.stack(list(file)).reshape(wanted.shape)).max()
+    wanted = np.moveaxis(quantize(image, architecture.signal.bit_depth), 1, -1)
+    decoded = np.stack(list(file)).reshape(wanted.shape)
+    off = max(np.abs(mine.astype(int) - theirs).max() for mine, theirs in zip(wanted, decoded))
     if off > tolerance(architecture.signal.bit_depth):
         raise ExportError(f"wanted torch's pixels within one level, the runtime's are off by {off}")
+    return decoded
 
 
 def tolerance(bit_depth: int) -> int:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ..runtime.cli import add, add_trust, check_frame, whole
-from ..runtime.decoder import open as open_inr
+from ..runtime.file import open as open_inr
 from ..runtime.pixels import write_atomically
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from ..models.method import Tensors
 from ..models.weights import STEP, learned_step, levels, symmetric_step, with_steps
 from ..runtime.coder import Meter
-from ..runtime.context import ContextModel
+from ..runtime.context import ContextModel, context_model
 from ..runtime.entropy import (
     SCALE_INDICES,
     SYMBOL_MAX,
@@ -28,9 +28,10 @@ from ..runtime.entropy import (
     Zeros,
     code_model,
 )
+from ..runtime.grids import kinds
+from ..runtime.group import Group, code_group
 from ..runtime.network import EXACT, SUM_BITS, WEIGHT_BITS
 from ..runtime.profile import Manifest
-from ..runtime.segment import Group, code_group, context_model, kinds
 from ..runtime.syntax import Signal
 from ..runtime.tables import SCALE_ZERO, SCALES, SCALES_PER_OCTAVE
 

@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from ..runtime.decoder import InrFile
+from ..runtime.file import InrFile
 from ..runtime.profile import Profile, session
 from ..runtime.squares import linear
 from ..runtime.syntax import Signal

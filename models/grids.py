@@ -6,8 +6,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from ..runtime.grids import grid_shapes
 from ..runtime.profile import Dimension, Manifest
-from ..runtime.segment import grid_shapes
 from ..runtime.syntax import Signal
 from .method import Graph, Inr, Part, Tensors
 from .parts.context import Context, latent_bits

@@ -13,9 +13,9 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from ..runtime.grids import FIELDS, grid_shapes
 from ..runtime.hierarchy import hierarchy, needed
 from ..runtime.profile import Dimension, Manifest, Motion
-from ..runtime.segment import FIELDS, grid_shapes
 from ..runtime.syntax import Signal
 from .grids import Design, Grids
 from .method import Graph, Inr, Part, Tensors

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from .decoder import open as open_inr
+from .file import open as open_inr
 from .syntax import MAGIC
 from .wire import BitstreamError
 

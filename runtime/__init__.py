@@ -1,6 +1,7 @@
 """The decoder: bitstream syntax, entropy coding, graph execution, pixels. NumPy, ONNX Runtime and constriction alone."""
 
-from .decoder import InrFile, decode, open
+from .decoder import decode
+from .file import InrFile, open
 from .wire import BitstreamError
 
 __all__ = ["BitstreamError", "InrFile", "decode", "open"]

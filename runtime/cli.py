@@ -9,13 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from .decoder import SCALES, InrFile, Region
-from .decoder import open as open_inr
+from .file import InrFile
+from .file import open as open_inr
 from .gallery import gallery_command, serve_command
 from .inspect import macs_per_pixel, section_bytes
 from .pixels import write_image
 from .play import play_command
 from .speed import bench_command
+from .view import SCALES, Region
 
 Command = Callable[[argparse.Namespace], None]
 THREADS_MAX, RUNS_MAX = 1024, 10**6

@@ -12,14 +12,19 @@ import numpy as np
 
 from .coder import Coder
 from .cosets import code_cosets
+from .group import Group
 from .native import NativeDecoder, Seen, with_slack
-from .network import EXACT_FLOAT32, LIMIT, TOP, UNIT_BITS, WEIGHT_BITS, Array, Network
+from .network import EXACT, EXACT_FLOAT32, LIMIT, SUM_BITS, TOP, UNIT_BITS, WEIGHT_BITS, Array, Network
 from .orders import CAUSAL, ORDERS
 from .wavefronts import code_wavefronts
 from .wire import BitstreamError
 
 BLOCK = 1 << 15  # latents whose inter-grid features are made at a time
 INTER_GRIDS = 3  # the finest grids have inter-grid features
+NETWORK_TENSORS = (
+    *("first.weight", "first.bias", "second.weight", "second.bias", "last.weight", "last.bias"),
+    "skip.weight",
+)
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,39 @@ class ContextModel:
     def largest_sum(self) -> int:
         """The largest magnitude that any sum of the networks can reach, in their fixed point."""
         return max([*map(_largest_sum, self.inter), *(network.largest_sum() for network in self.networks)])
+
+
+def context_model(order: str, groups: dict[str, Group], prefix: str = "", bound: bool = True) -> ContextModel:
+    """The integer context model of a segment's tensors, whose names begin with `prefix`; a profile without `skip` has
+    networks without a linear path.
+
+    Raises BitstreamError where its sums could leave 32 bits, unless `bound` is off.
+    """
+    begins = len(prefix)
+    group_of = {n[begins:]: group for group in groups.values() for n in group.symbols if n.startswith(prefix)}
+
+    def fixed(name: str) -> np.ndarray:
+        bits = SUM_BITS if name.endswith("bias") else WEIGHT_BITS
+        group = group_of[name]
+        if group.exponent > bits:
+            raise BitstreamError(f"wanted {name} in steps of at least 2**-{bits}, got 2**-{group.exponent}")
+        return group.symbols[prefix + name].astype(np.int64) << (bits - group.exponent)
+
+    def network(name: str) -> Network:
+        *layers, skip = (f"{name}.{tensor}" for tensor in NETWORK_TENSORS)
+        weights = [fixed(layer) for layer in layers]
+        weights.append(fixed(skip) if skip in group_of else np.zeros((len(weights[0]), 2), np.int64))
+        return Network(*weights)
+
+    grids = [name.removesuffix(".weight") for name in group_of if name.startswith("inter.") and name.endswith(".weight")]
+    model = ContextModel(
+        order,
+        tuple(network(f"context.{i}") for i in range(ORDERS[order])),
+        tuple((fixed(f"{grid}.weight"), fixed(f"{grid}.bias")) for grid in grids),
+    )
+    if bound and (most := model.largest_sum()) >= EXACT:
+        raise BitstreamError(f"wanted context sums below {EXACT}, got up to {most}")
+    return model
 
 
 @np.errstate(all="ignore")  # the sums are exact; BLAS may raise flags for what it reads beside a matrix and ignores

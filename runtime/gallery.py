@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from .clip import ClipError
-from .decoder import InrFile
+from .file import InrFile
 from .profile import FOLDER, STANDARD
 from .syntax import NAMED_BY_DIGEST
 from .wire import BitstreamError

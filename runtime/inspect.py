@@ -6,10 +6,11 @@ from dataclasses import replace
 import numpy as np
 
 from .coder import Meter
-from .decoder import InrFile
+from .file import InrFile
+from .grids import FIELDS, grid_shapes
 from .orders import ORDERS
 from .profile import Manifest
-from .segment import FIELDS, Segment, code_segment, grid_shapes
+from .segment import Base, Segment, code_segment
 from .syntax import MAGIC, Signal, code_header
 from .wire import Writer
 
@@ -27,15 +28,15 @@ def section_bytes(file: InrFile) -> dict[str, int]:
     first, payload = BEFORE_HEADER + len(plain.data), sum(entry.size for entry in file.index)
     networks = payload
     if file.profile.manifest.levels or file.profile.manifest.framewise:
-        networks = min(payload, networks_bytes(file))
+        networks = min(payload, networks_bytes(file.profile.manifest, file.signal(), file.segment()))
     metadata = len(file.data) - payload - first
     return {"header": first, "metadata": metadata, "networks": networks, "latents": payload - networks}
 
 
-def networks_bytes(file: InrFile) -> int:
-    """Of a picture's only segment, what comes before its latents."""
+def networks_bytes(manifest: Manifest, signal: Signal, segment: Segment, base: Base | None = None) -> int:
+    """Of a segment's payload, what comes before its latents."""
     meter = Meter()
-    code_segment(meter, file.profile.manifest, file.signal(), file.segment(), latents=False)
+    code_segment(meter, manifest, signal, segment, latents=False, base=base)
     return round(meter.bits / 8)
 
 

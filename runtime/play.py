@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from .clip import ClipFacts
-from .decoder import InrFile
-from .decoder import open as open_inr
+from .file import InrFile
+from .file import open as open_inr
 from .gallery import serve, site
 from .speed import decoded_for
 from .wire import BitstreamError

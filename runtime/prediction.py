@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from .grids import FIELDS, grid_shapes, kinds
 from .hierarchy import hierarchy
 from .profile import Profile, run
-from .segment import FIELDS, Segment, grid_shapes, kinds
+from .segment import Segment
 from .syntax import Signal
 from .synthesis import Synthesis, Window, shaped
 

@@ -50,7 +50,7 @@ OPTIONAL = ("counts", "method", "macs", "framewise", "squares", "motion")
 OPTIMIZATION = "ORT_ENABLE_EXTENDED"  # ONNX Runtime's level: for few channels faster than all of them
 LEVELS_MAX, HALO_MAX, PERIOD_MAX = 16, 64, 1024
 COUNT_MAX, HISTOGRAMS_MAX = 2**24, 1024  # of a histogram, and of a group
-ARENA_MAX = 1 << 30  # bytes that a graph which is not ours may take; a 720-row frame of HNeRV takes about half
+ARENA_MAX = 1 << 30  # bytes that a graph which is not ours may take; HNeRV's for 720 rows does not fit in 768 MiB
 GRAPHS_MAX, GRAPH_MAX = 8, 2**20  # graphs of a profile, bytes of one
 
 

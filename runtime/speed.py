@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .decoder import open as open_inr
+from .file import open as open_inr
 from .inspect import macs_per_pixel
 from .prediction import frames_of
 from .synthesis import Synthesis, assemble

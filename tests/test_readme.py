@@ -13,7 +13,7 @@ from inrcodec.runtime.decoder import decode
 from inrcodec.runtime.footage import write_clip
 from inrcodec.runtime.pixels import ENCODERS
 from inrcodec.train.cli import main, parser
-from inrcodec.train.encode import PRESETS
+from inrcodec.train.options import PRESETS
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
@@ -53,7 +53,7 @@ def test_commands_parse(line):
 def test_use_it(tmp_path, monkeypatch, capsys):
     """In the reader's order; only the presets are shorter and the picture smaller."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("inrcodec.train.encode.PRESETS", dict.fromkeys(PRESETS, 20))
+    monkeypatch.setattr("inrcodec.train.options.PRESETS", dict.fromkeys(PRESETS, 20))
     y, x = np.mgrid[:40, :56]
     picture = np.stack([120 + 2 * x, 200 - 3 * y, x + 2 * y], axis=2).astype(np.uint8)
     Path("photos").mkdir()

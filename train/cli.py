@@ -120,66 +120,33 @@ def encode_command(options: argparse.Namespace) -> None:
     if options.jobs or options.cluster:
         raise UsageError(f"wanted a folder (OUT/) as output with --jobs or --cluster, got {name}")
     output = check_output(name)
-    if len(inputs) == 1 and is_clip(Path(inputs[0])):
-        encode_clip_command(options, Path(inputs[0]), output)
-        return
-    from .encode import encode_picture
+    if options.seconds is not None and len(inputs) == 1 and is_clip(Path(inputs[0])):
+        raise UsageError(NO_SECONDS)
     from .goal import Goal
-    from .pictures import as_set, read_picture
-    from .progress import shown
+    from .options import chosen
+    from .progress import shown, summary
+    from .sources import encode_source, open_source
 
     goal = Goal.of(options.lmbda, options.bpp, options.bytes, options.psnr)
-    picture = as_set([read_picture(name) for name in inputs])
-    for note in picture.notes:
+    source = open_source(inputs)
+    for note in source.notes:
         print(f"inrc encode: {', '.join(inputs)}: {note}", file=sys.stderr)
-    shared = ("method", "tune", "coding", "preset", "iterations", "seconds", "device", "threads", "seed", "resume")
+    checkpoint, segments = (output.with_name(f"{output.name}.{kind}") for kind in ("resume", "segments"))
     with shown(options.quiet) as watch:
-        checkpoint = output.with_name(output.name + ".resume")
-        chosen = {name: getattr(options, name) for name in shared if name != "method" or options.method}
-        result = encode_picture(picture, goal=goal, watch=watch, checkpoint=checkpoint, **chosen)
+        told = chosen(options, "seconds", "resume")
+        result = encode_source(source, checkpoint, segments, goal=goal, watch=watch, **told)
     write_atomically(output, result.data)
-    facts = {name: getattr(result, name) for name in ENCODE_FACTS} | {"bytes": len(result.data)}
+    facts = result.facts()
     if options.json:
         print(json.dumps(facts))
     elif not options.quiet:
-        print("{bytes} bytes, {bpp:.4f} bpp, {psnr:.2f} dB, {iterations} iterations, {seconds:.1f} s".format(**facts))
+        print(summary(facts))
     if result.missed:
         print(f"inrc encode: {result.missed}", file=sys.stderr)
     if result.interrupted:
-        on = "; --resume goes on" if checkpoint.exists() else ""
-        print(f"inrc encode: interrupted; the best so far is in {output}{on}", file=sys.stderr)
-
-
-def encode_clip_command(options: argparse.Namespace, source: Path, output: Path) -> None:
-    if options.seconds is not None:
-        raise UsageError(NO_SECONDS)
-    from .clips import open_clip
-    from .goal import Goal
-    from .progress import shown
-    from .segments import encode_clip
-
-    goal = Goal.of(options.lmbda, options.bpp, options.bytes, options.psnr)
-    clip = open_clip(source)
-    for note in clip.notes:
-        print(f"inrc encode: {source}: {note}", file=sys.stderr)
-    shared = ("method", "tune", "coding", "preset", "iterations", "device", "threads", "seed", "resume")
-    folder = output.with_name(output.name + ".segments")
-    with shown(options.quiet) as watch:
-        chosen = {name: getattr(options, name) for name in shared if name != "method" or options.method}
-        result = encode_clip(clip, folder, goal, watch=watch, **chosen)
-    write_atomically(output, result.data)
-    names = ("segments", "bpp", "psnr", "iterations", "seconds", "interrupted")
-    facts = {name: getattr(result, name) for name in names} | {"bytes": len(result.data)}
-    if options.json:
-        print(json.dumps(facts))
-    elif not options.quiet:
-        text = "{bytes} bytes in {segments} segments, {bpp:.4f} bpp, {psnr:.2f} dB, {iterations} iterations, {seconds:.1f} s"
-        print(text.format(**facts))
-    if result.interrupted:
-        print(f"inrc encode: interrupted; the segments that are done are in {output}; --resume goes on", file=sys.stderr)
-
-
-ENCODE_FACTS = ("bpp", "psnr", "lmbda", "networks_bytes", "iterations", "seconds", "missed", "interrupted")
+        there = "the segments that are done are" if "segments" in facts else "the best so far is"
+        on = "; --resume goes on" if "segments" in facts or checkpoint.exists() else ""
+        print(f"inrc encode: interrupted; {there} in {output}{on}", file=sys.stderr)
 
 
 def check_output(name: str) -> Path:
@@ -189,10 +156,7 @@ def check_output(name: str) -> Path:
         raise UsageError(f"wanted an output that ends in .inr, or in / for a folder, got {name}")
     if path.is_dir():
         raise UsageError(f"wanted a file to write, {name} is a directory")
-    if not path.parent.is_dir():
-        raise UsageError(f"wanted an output in a folder that is there, got {name}")
-    if not os.access(path.parent, os.W_OK):
-        raise UsageError(f"wanted a folder that can be written, {path.parent} cannot")
+    check_writable(path.parent, name)
     return path
 
 
@@ -204,11 +168,14 @@ def check_folder(path: Path, cluster: str | None, jobs: int) -> None:
         raise UsageError(f"--jobs: wanted this machine or --cluster local, got {cluster}, which decides by itself")
     if path.exists() and not path.is_dir():
         raise UsageError(f"wanted a folder to write to, {path} is a file")
-    there = path if path.exists() else path.parent
-    if not there.is_dir():
-        raise UsageError(f"wanted an output in a folder that is there, got {path}")
-    if not os.access(there, os.W_OK):
-        raise UsageError(f"wanted a folder that can be written, {there} cannot")
+    check_writable(path if path.exists() else path.parent, path)
+
+
+def check_writable(folder: Path, output: str | Path) -> None:
+    if not folder.is_dir():
+        raise UsageError(f"wanted an output in a folder that is there, got {output}")
+    if not os.access(folder, os.W_OK):
+        raise UsageError(f"wanted a folder that can be written, {folder} cannot")
 
 
 def methods_command(options: argparse.Namespace) -> None:

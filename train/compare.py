@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from math import exp, isfinite, log
+from math import exp, inf, isfinite, log
 from pathlib import Path
 from statistics import fmean
 
@@ -18,7 +18,8 @@ from PIL import Image
 from scipy.interpolate import PchipInterpolator
 
 from .curves import Curve, Measured, curve_through
-from .evaluate import Run, measure, read_rgb, read_runs, timed
+from .evaluate import measure, read_rgb, timed
+from .runs import Run, read_runs
 
 COOLCHIC_5_EXTRA_BYTES = 52  # a picture: the headers, and whole bytes, that its estimated rates leave out
 
@@ -115,11 +116,14 @@ def _rows(path: Path, delimiter: str, columns: Sequence[str]) -> Iterator[dict[s
         yield from reader
 
 
-def bd_rate(anchor: Curve, test: Curve) -> BdRate:
-    """Of `test` against `anchor`: PCHIP of log rate over PSNR, integrated over the PSNRs that both reach."""
+def bd_rate(anchor: Curve, test: Curve, lowest: float = -inf, highest: float = inf) -> BdRate:
+    """Of `test` against `anchor`: PCHIP of log rate over PSNR, integrated over the PSNRs that both reach.
+
+    `lowest` and `highest`, in dB, bound them further.
+    """
     for curve in (anchor, test):
         _check(curve)
-    low, high = max(anchor.psnr[0], test.psnr[0]), min(anchor.psnr[-1], test.psnr[-1])
+    low, high = max(lowest, anchor.psnr[0], test.psnr[0]), min(highest, anchor.psnr[-1], test.psnr[-1])
     if low >= high:
         raise CompareError(f"no common PSNR: {_span(anchor)}, {_span(test)}")
     log_rates = (PchipInterpolator(curve.psnr, np.log(curve.bpp)).integrate(low, high) for curve in (test, anchor))
@@ -150,6 +154,15 @@ def interpolated_gain(run_point: tuple[float, float], anchor_curve: Curve) -> fl
     if not anchor_curve.bpp[0] <= bpp <= anchor_curve.bpp[-1]:
         raise CompareError(f"{bpp:g} bpp is outside {anchor_curve.name}, {anchor_curve.bpp[0]:g}-{anchor_curve.bpp[-1]:g}")
     return psnr - float(PchipInterpolator(np.log(anchor_curve.bpp), anchor_curve.psnr)(log(bpp)))
+
+
+def interpolated_rate(run_point: tuple[float, float], anchor_curve: Curve) -> float:
+    """Percent more bits, negative fewer, than the anchor at equal PSNR."""
+    _check(anchor_curve)
+    bpp, psnr = run_point
+    if not anchor_curve.psnr[0] <= psnr <= anchor_curve.psnr[-1]:
+        raise CompareError(f"{psnr:.2f} dB is outside {_span(anchor_curve)}")
+    return 100 * (bpp / exp(float(PchipInterpolator(anchor_curve.psnr, np.log(anchor_curve.bpp))(psnr))) - 1)
 
 
 def _check(curve: Curve) -> None:

@@ -31,7 +31,7 @@ QUALITIES = {
 COLUMNS_MAX = 4  # anchors side by side
 LEGEND = """\
 BD-rate in percent, negative: fewer bits than the anchor; in brackets the PSNRs in dB that both reach, or, picture by
-picture, the lowest and the highest. A codec with one point: dB gained at equal rate."""
+picture, the lowest and the highest. A codec with one point: dB gained at equal rate, and bits at equal PSNR."""
 
 
 def add_compare(commands: Any) -> None:
@@ -78,7 +78,8 @@ class Comparison:
     pictures: int = 0
     rate: "BdRate | None" = None
     each: "BdRates | None" = None
-    gain_db: float | None = None  # of a single point
+    gain_db: float | None = None  # of a single point, at equal rate
+    rate_percent: float | None = None  # of a single point, at equal PSNR
     why: str = ""
 
     def __str__(self) -> str:
@@ -86,11 +87,13 @@ class Comparison:
             return f"{self.rate.percent:+.2f} [{self.rate.low_db:.1f}, {self.rate.high_db:.1f}]"
         if self.each:
             return str(self.each)
-        return "-" if self.gain_db is None else f"{self.gain_db:+.2f} dB"
+        gain = "" if self.gain_db is None else f"{self.gain_db:+.2f} dB"
+        rate = "" if self.rate_percent is None else f"{self.rate_percent:+.1f} %"
+        return ", ".join(filter(None, [gain, rate])) or "-"
 
     def facts(self) -> dict[str, Any]:
         """For JSON."""
-        percent = self.each.mean if self.each else self.rate.percent if self.rate else None
+        percent = self.each.mean if self.each else self.rate.percent if self.rate else self.rate_percent
         return {**asdict(self), "percent": percent}
 
 
@@ -189,7 +192,7 @@ def without_means(ours: Sequence[Codec], anchors: list[Codec]) -> tuple[list[Cod
 
 def compared(test: Codec, anchor: Codec, average: str) -> Comparison:
     """Over the pictures that both have."""
-    from .compare import bd_rate, bd_rates, interpolated_gain
+    from .compare import bd_rate, bd_rates
     from .curves import mean_curve, psnr_of_mean_mse
 
     result = Comparison(test.name, anchor.name, average)
@@ -209,9 +212,22 @@ def compared(test: Codec, anchor: Codec, average: str) -> Comparison:
         if len(curve.bpp) > 1:
             return replace(result, rate=bd_rate(against, curve))
         (point,) = zip(curve.bpp, curve.psnr, strict=True)
-        return replace(result, gain_db=interpolated_gain(point, against))
+        return at_a_point(result, point, against)
     except ValueError as error:
         return replace(result, why=str(error))
+
+
+def at_a_point(result: Comparison, point: tuple[float, float], against: "Curve") -> Comparison:
+    """What the anchor's curve tells at the rate, and at the PSNR, as far as it reaches."""
+    from .compare import interpolated_gain, interpolated_rate
+
+    known, whys = {}, []
+    for name, interpolated in (("gain_db", interpolated_gain), ("rate_percent", interpolated_rate)):
+        try:
+            known[name] = interpolated(point, against)
+        except ValueError as error:
+            whys.append(str(error))
+    return replace(result, **known, why="; ".join(whys))
 
 
 def common_images(test: Codec, anchor: Codec) -> set[str]:

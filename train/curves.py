@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from math import log10
+from io import BytesIO
+from math import inf, log10
 from pathlib import Path
 from statistics import fmean
 from typing import Protocol, TypeVar
@@ -11,8 +11,9 @@ from typing import Protocol, TypeVar
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
+from PIL import Image
 
-from .evaluate import Run
+from .runs import Run
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,11 @@ class Measured(Protocol):
 
 
 M = TypeVar("M", bound=Measured)
+
+
+def cost(row: Measured) -> float:
+    """J = MSE of samples in [0, 1] + lambda * bpp, which an encode at that lambda lowers."""
+    return 10 ** (-row.psnr / 10) + row.lmbda * row.bpp
 
 
 def points_in_common(measured: Iterable[M], images: Iterable[str] | None = None) -> list[list[M]]:
@@ -100,6 +106,7 @@ def to_compressai_json(runs: Iterable[Run]) -> dict:
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#000000", "#56b4e9", "#e69f00")  # Okabe & Ito, without yellow
 MARKERS = "os^Dv<>"
+PALETTE = 64  # colours and their shades
 RATE_TICKS = (0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 7, 10)
 
 
@@ -113,7 +120,7 @@ def plot(curves: Sequence[Curve], path: Path, title: str) -> None:
     starts = [_psnr_at(max(left, curve.bpp[0]), curve) for curve in curves]
     ends = [(min(right, curve.bpp[-1]), _psnr_at(min(right, curve.bpp[-1]), curve)) for curve in curves]
     bottom, top = min(starts) - 0.5, max(psnr for _, psnr in ends) + 0.5
-    heights = spread([psnr for _, psnr in ends], gap=(top - bottom) / 24)
+    heights = spread([psnr for _, psnr in ends], (top - bottom) / 30, top)
     ticks = [tick for tick in RATE_TICKS if left <= tick <= right]
 
     figure = Figure(figsize=(7.5, 4.8), layout="constrained")
@@ -130,16 +137,29 @@ def plot(curves: Sequence[Curve], path: Path, title: str) -> None:
         leader = {"arrowstyle": "-", "color": "#bbbbbb", "linewidth": 0.6}
         label = {"xytext": (1.03, height), "textcoords": axes.get_yaxis_transform(), "arrowprops": leader}
         axes.annotate(curve.name, end, **label, color=colour, verticalalignment="center", fontsize=9)
-    figure.savefig(path, dpi=120)
+    file = BytesIO()
+    figure.savefig(file, dpi=120)
+    with Image.open(file) as image:
+        image.convert("RGB").quantize(PALETTE).save(path, "PNG", optimize=True)  # a quarter of the bytes
 
 
-def spread(heights: Sequence[float], gap: float) -> list[float]:
-    """The same heights in the same order, moved up until neighbours keep the gap."""
+def spread(heights: Sequence[float], gap: float, top: float = inf) -> list[float]:
+    """The same heights in the same order, none above `top`, moved as little as keeps the gap between neighbours.
+
+    Least squares under an order is pooling of neighbours: Barlow et al. 1972.
+    """
     order = sorted(range(len(heights)), key=lambda index: heights[index])
-    moved = list(heights)
-    for below, above in pairwise(order):
-        moved[above] = max(moved[above], moved[below] + gap)
-    return moved
+    pools: list[tuple[float, int]] = []  # a mean and how many
+    for k, index in enumerate(order):
+        mean, count = heights[index] - k * gap, 1
+        while pools and pools[-1][0] > mean:
+            lower, more = pools.pop()
+            mean, count = (mean * count + lower * more) / (count + more), count + more
+        pools.append((mean, count))
+    flat = [mean for mean, count in pools for _ in range(count)]
+    highest = top - gap * (len(order) - 1)
+    moved = {index: min(flat[k], highest) + k * gap for k, index in enumerate(order)}
+    return [moved[index] for index in range(len(heights))]
 
 
 def _psnr_at(bpp: float, curve: Curve) -> float:

@@ -5,8 +5,8 @@ Light to import: torch, Pillow, SciPy and matplotlib are loaded by the functions
 
 import argparse
 import json
+import os
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -15,13 +15,15 @@ import numpy as np
 
 from ..runtime.cli import add, add_threads
 from ..runtime.decoder import decode
-from ..runtime.pixels import Metadata, write_atomically
+from ..runtime.pixels import write_atomically
 from .kinds import PICTURES
 
 if TYPE_CHECKING:
-    from .evaluate import Decode, Encode, Run
+    from .evaluate import Decode, Encode, Encodes
+    from .runs import Run
 
 LAMBDAS = (0.02, 0.004, 0.001, 0.0004, 0.0001)  # Cool-chic's
+JOBS_HELP = "so many at once, in processes; with --bitstreams an encode goes on where it was stopped (default: one, in this)"
 MEAN_PSNR, MEAN_MSE = "mean PSNR", "PSNR of the mean MSE"
 
 
@@ -37,6 +39,7 @@ def add_evaluate(commands: Any) -> None:
     evaluate.add_argument("--seed", type=int, default=0, metavar="N")
     evaluate.add_argument("--device", default="auto", help="auto, cpu or cuda (default auto)")
     add_threads(evaluate)
+    evaluate.add_argument("--jobs", type=int, default=0, metavar="N", help=JOBS_HELP)
     evaluate.add_argument("--bitstreams", metavar="DIR", help="keep DIR/LAMBDA/IMAGE.inr: of one method, preset, seed")
     evaluate.add_argument("--json", metavar="FILE", help="means as CompressAI writes them")
     evaluate.add_argument("--plot", metavar="rd.png", help="rate-distortion curve")
@@ -51,9 +54,9 @@ def add_variants(parser: argparse.ArgumentParser) -> None:
 
 def evaluate_command(options: argparse.Namespace) -> None:
     from .curves import mean_curve, plot, to_compressai_json
-    from .encode import choose_coding, choose_device, choose_iterations, choose_method
-    from .evaluate import evaluate
+    from .evaluate import evaluate, in_turn
     from .goal import Goal
+    from .options import choose_coding, choose_device, choose_iterations, choose_method
 
     images, points = pictures_in(options.images), list(dict.fromkeys(options.lmbda))
     choose_method(options.method, options.tune)
@@ -67,7 +70,7 @@ def evaluate_command(options: argparse.Namespace) -> None:
     runs, failures = evaluate(
         images,
         points,
-        encoder(options),
+        in_turn(encoder(options)) if options.jobs < 1 else in_jobs(options),
         decoder(options.threads),
         Path(options.output),
         Path(options.bitstreams) if options.bitstreams else None,
@@ -104,26 +107,31 @@ def check_folders(*files: str | None) -> None:
 
 
 def encoder(options: argparse.Namespace) -> "Encode":
-    """What encodes a picture at a lambda, without its metadata: those of other codecs' files are not counted either."""
+    """What encodes a picture at a lambda."""
     from .encode import encode_picture
     from .goal import Goal
-    from .pictures import PictureError, read_picture
+    from .options import chosen
     from .progress import shown
-
-    names = ("method", "tune", "coding", "preset", "iterations", "device", "threads", "seed")
-    shared = {name: getattr(options, name) for name in names}
+    from .sweep import read_bare
 
     def encode(path: Path, lmbda: float) -> tuple[bytes, dict[str, int]]:
-        picture = read_picture(path)
-        if picture.pixels.dtype != np.uint8 or picture.pixels.shape[2] in (2, 4):
-            raise PictureError("wanted 8 bits a sample and no alpha: PSNR is that of 8-bit RGB")
+        picture = read_bare(path)
         with shown(quiet=False) as watch:
-            result = encode_picture(replace(picture, metadata=Metadata()), goal=Goal.of(lmbda), watch=watch, **shared)
+            result = encode_picture(picture, goal=Goal.of(lmbda), watch=watch, **chosen(options))
         if result.interrupted:  # what there is by then is no measurement
             raise KeyboardInterrupt
         return result.data, {"iterations": result.iterations, "networks_bytes": result.networks_bytes}
 
     return encode
+
+
+def in_jobs(options: argparse.Namespace) -> "Encodes":
+    """The same, several at once."""
+    from .options import chosen
+    from .sweep import in_processes
+
+    threads = options.threads or max(1, (os.cpu_count() or 1) // options.jobs)
+    return in_processes(options.jobs, chosen(options) | {"threads": threads})
 
 
 def decoder(threads: int) -> "Decode":

@@ -5,7 +5,7 @@ and goes on from its checkpoint.
 import logging
 import os
 import signal
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
@@ -15,7 +15,7 @@ from queue import SimpleQueue
 from threading import Event, Thread
 from typing import Any
 
-from .encode import EncodeError
+from .options import EncodeError
 from .task import REPORT_SECONDS, Outcome, Report, Task, encode_task
 
 RETRIES = 3  # of a task whose process died
@@ -25,8 +25,8 @@ Submit = Callable[[Task], "Future[Outcome]"]
 Place = Callable[[Report], AbstractContextManager[Submit]]  # leaving it stops what is under way
 
 
-def encode_all(tasks: Iterable[Task], place: Place, report: Report) -> Iterator[Outcome]:
-    """Outcomes as they come. `report` is called from several threads."""
+def encode_all(tasks: Iterable[Task], place: Place, report: Report) -> Generator[Outcome, None, None]:
+    """Outcomes as they come; closing it stops what is under way. `report` is called from several threads."""
     with place(report) as submit:
         names = {submit(task): task.name for task in tasks}
         for future in as_completed(names):
@@ -91,8 +91,8 @@ class Worker:
 
     def end(self) -> int | None:
         """Its exit status; what it was doing it stops, and writes a checkpoint."""
-        self.pipe.close()
         self.process.terminate()
+        self.pipe.close()
         self.process.join()
         return self.process.exitcode
 
@@ -111,6 +111,7 @@ def serve(pipe: Connection) -> None:
     with suppress(EOFError, OSError, KeyboardInterrupt):
         while True:
             pipe.send(encode_task(pipe.recv(), report))
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is leaving
 
 
 @contextmanager

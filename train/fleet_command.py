@@ -12,15 +12,14 @@ from pathlib import Path
 from statistics import fmean
 from threading import Lock
 
-from .encode import EncodeError, Progress, Watch, choose_coding, choose_device, choose_iterations, choose_method, positive
 from .fleet import encode_all, on_ray, processes
 from .goal import Goal
 from .kinds import CLIPS, PICTURES
-from .progress import shown
+from .options import EncodeError, choose_coding, choose_device, choose_iterations, choose_method, chosen, positive
+from .progress import Progress, Watch, shown, summary
 from .task import Outcome, Task, finished
 
 STATE = ".inrc"  # in the output folder: what tasks remember
-OPTIONS = ("method", "tune", "coding", "seconds", "device", "seed")
 
 
 def encode_folder(options: argparse.Namespace, names: list[str], output: Path) -> None:
@@ -70,15 +69,15 @@ def tasks_of(options: argparse.Namespace, names: list[str], output: Path) -> Ite
         positive("--seconds", options.seconds)
     if not options.cluster:
         choose_device(options.device)
-    chosen = {name: getattr(options, name) for name in OPTIONS if name != "method" or options.method}
-    chosen |= {"iterations": iterations, "threads": threads_of(options)}
+    told = {name: value for name, value in chosen(options, "seconds").items() if name != "preset"}
+    told |= {"iterations": iterations, "threads": threads_of(options)}
     seen: dict[Path, Path] = {}
     for source, place in sources(names):
         file = place.with_suffix(".inr")
         if seen.setdefault(file, source) != source:
             raise EncodeError(f"wanted one picture for {output / file}, got {seen[file]} and {source}")
         here = output.resolve()
-        yield Task(str(place), source.resolve(), here / file, here / STATE / file, goal, chosen)
+        yield Task(str(place), source.resolve(), here / file, here / STATE / file, goal, told)
 
 
 def threads_of(options: argparse.Namespace) -> int:
@@ -138,9 +137,7 @@ class Standing:
 def line(outcome: Outcome) -> str:
     if outcome.failed:
         return f"{outcome.name}: failed: {outcome.failed}"
-    return "{name}: {bytes} bytes, {bpp:.4f} bpp, {psnr:.2f} dB, {iterations} iterations, {seconds:.1f} s".format(
-        **asdict(outcome)
-    )
+    return f"{outcome.name}: {summary(asdict(outcome))}"
 
 
 def total(outcomes: list[Outcome], earlier: int) -> str:

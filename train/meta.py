@@ -19,8 +19,7 @@ from ..models import METHODS
 from ..models.method import Base, Tensors
 from ..models.shared import FOLDER
 from ..runtime.pixels import write_atomically
-from .encode import Progress
-from .progress import shown
+from .progress import Progress, shown
 
 SIDE = 768  # pixels of a photo's longer side, of which crops are taken at 1/1 to 1/3
 MEASURED = 512  # patches over which a base is measured in the end

@@ -3,13 +3,28 @@
 import math
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-
-from .encode import Progress, Watch
+from dataclasses import dataclass
+from typing import Any
 
 LINE_SECONDS = 10  # between lines where there is no terminal
 SPEED_SECONDS = 600  # that the time left is estimated from: updates may be minutes apart
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where an encode stands; the measure is an estimate until the file is written."""
+
+    stage: str
+    done: float  # 0 ... 1 of the stage
+    iteration: int
+    lmbda: float
+    bpp: float
+    psnr: float
+
+
+Watch = Callable[[Progress], None]
 
 
 @contextmanager
@@ -59,3 +74,10 @@ def figures(progress: Progress) -> str:
     if math.isnan(progress.bpp):
         return f"lambda {progress.lmbda:.2g}" if progress.lmbda else ""
     return f"{progress.bpp:.3f} bpp  {progress.psnr:.2f} dB  lambda {progress.lmbda:.2g}"
+
+
+def summary(facts: Mapping[str, Any]) -> str:
+    """Of what was written, in a line."""
+    parts = f" in {facts['segments']} segments" if "segments" in facts else ""
+    text = "{bytes} bytes{parts}, {bpp:.4f} bpp, {psnr:.2f} dB, {iterations} iterations, {seconds:.1f} s"
+    return text.format(parts=parts, **facts)

@@ -19,17 +19,22 @@ import torch
 
 from ..models.method import Tensors, UnsuitedError
 from ..runtime.clip import ClipFacts, code_facts
-from ..runtime.decoder import InrFile
+from ..runtime.file import InrFile
 from ..runtime.pixels import Metadata, write_atomically
 from ..runtime.segment import Segment
 from ..runtime.syntax import Header, read_file, write_segments
 from ..runtime.synthesis import network_tensors
 from ..runtime.wire import Writer
+from .checkpoint import keyed
 from .clips import Clip, open_clip
 from .cuts import cuts
-from .encode import EncodeError, Progress, Watch, choose_method, encode_picture, keyed
+from .encode import encode_picture
+from .encoding import mean_squared_error
+from .fit import Measure
 from .goal import Goal
+from .options import EncodeError, choose_method
 from .pictures import Picture
+from .progress import Progress, Watch
 
 KEY = "key"  # the file that says of which encode the folder's segments are
 
@@ -45,6 +50,16 @@ class ClipResult:
     iterations: int
     seconds: float
     interrupted: bool = False
+
+    @property
+    def missed(self) -> str:
+        """Nothing: a goal is each segment's."""
+        return ""
+
+    def facts(self) -> dict[str, Any]:
+        """For JSON."""
+        names = ("segments", "bpp", "psnr", "iterations", "seconds", "interrupted")
+        return {name: getattr(self, name) for name in names} | {"bytes": len(self.data)}
 
 
 def encode_clip(
@@ -73,7 +88,7 @@ def encode_clip(
     base: Segment | None = None
     errors, iterations, interrupted = 0.0, 0, False
     for k, (first, last) in enumerate(pairwise([*firsts, facts.frames])):
-        path, pixels = folder / f"{k:06}.inr", clip.read(first, last)
+        path, pixels, result = folder / f"{k:06}.inr", clip.read(first, last), None
         if not path.exists():
 
             def seen(progress: Progress, k: int = k) -> None:
@@ -97,7 +112,7 @@ def encode_clip(
                 break
             write_atomically(path, result.data)
         file = InrFile(path, base=base)
-        errors += squared_error(file, pixels)
+        errors += (last - first) * (result.measure.mse if result else mean_squared_error(file, pixels))
         start, base = warm_start(file), base or file.segment()
         done.append(path)
     if not done:
@@ -106,9 +121,8 @@ def encode_clip(
     data = joined(done, facts, frames, clip.audio())
     if not interrupted:
         shutil.rmtree(folder)
-    psnr = -10 * np.log10(max(errors / (frames * facts.height * facts.width), 1e-12))
-    bpp = 8 * len(data) / (frames * facts.height * facts.width)
-    return ClipResult(data, len(done), bpp, float(psnr), iterations, time.monotonic() - began, interrupted)
+    measure = Measure(errors / frames, 8 * len(data) / (frames * facts.height * facts.width))
+    return ClipResult(data, len(done), measure.bpp, measure.psnr, iterations, time.monotonic() - began, interrupted)
 
 
 def default_method(facts: ClipFacts) -> str:
@@ -143,15 +157,6 @@ def warm_start(before: InrFile) -> Tensors:
 
 def as_tensors(arrays: dict[str, np.ndarray]) -> Tensors:
     return {name: torch.from_numpy(array) for name, array in arrays.items()}
-
-
-def squared_error(file: InrFile, pixels: np.ndarray) -> float:
-    """Of what the runtime decodes, the mean over channels summed over pixels, of values in [0, 1]."""
-    peak, total = np.iinfo(pixels.dtype).max, 0.0
-    for decoded, frame in zip(file, pixels):
-        difference = (decoded.reshape(frame.shape).astype(np.float32) - frame) / peak
-        total += float(np.square(difference).mean(2, dtype=np.float64).sum())
-    return total
 
 
 def joined(paths: list[Path], facts: ClipFacts, frames: int, audio: bytes) -> bytes:

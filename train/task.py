@@ -5,6 +5,7 @@ A folder of its own holds the checkpoint while it is under way, and then a recor
 
 import hashlib
 import json
+import math
 import shutil
 import time
 from collections.abc import Callable
@@ -14,18 +15,27 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ..runtime.pixels import write_atomically
-from .clips import open_clip
-from .encode import EncodeError, Progress, Watch, encode_picture, keyed
+from ..runtime.pixels import PixelError, write_atomically
+from .checkpoint import keyed
+from .clips import Clip
+from .encoding import Result
 from .goal import Goal
 from .kinds import NO_SECONDS, is_clip
-from .pictures import read_picture
-from .segments import encode_clip
+from .options import EncodeError
+from .pictures import Picture
+from .progress import Progress, Watch
+from .sources import encode_source, open_source
 
 REPORT_SECONDS = 0.5  # between reports of a task
+KEPT_SECONDS = 10  # between what a task writes down of the time that it took
 RECORD = "done.json"
+LATE = "not begun: its time is over"
 
 Report = Callable[[str, Progress], None]  # of the task of that name
+
+
+def open_one(path: Path) -> Picture | Clip:
+    return open_source([path])
 
 
 @dataclass(frozen=True)
@@ -38,6 +48,8 @@ class Task:
     state: Path  # a folder
     goal: Goal
     options: dict[str, Any]  # as `encode_picture`'s
+    open: Callable[[Path], Picture | Clip] = open_one
+    begin_by: float = math.inf  # of `time.time`; later it is left
 
     @cached_property
     def key(self) -> str:
@@ -56,9 +68,28 @@ class Outcome:
     bpp: float = 0.0
     psnr: float = 0.0  # dB
     iterations: int = 0
-    seconds: float = 0.0
+    seconds: float = 0.0  # those of calls that were interrupted, too
     notes: tuple[str, ...] = ()
     failed: str = ""
+    networks_bytes: int = 0  # a clip's are not told apart
+    cpu_seconds: float = 0.0
+
+
+class Stopwatch:
+    """Wall-clock and CPU seconds of this process for a task, since its first call: a file remembers them."""
+
+    def __init__(self, path: Path) -> None:
+        wall, cpu = json.loads(path.read_text()) if path.exists() else (0.0, 0.0)
+        self.path, self.began = path, (time.monotonic() - wall, time.process_time() - cpu)
+        self.kept = time.monotonic()
+
+    def read(self) -> tuple[float, float]:
+        return time.monotonic() - self.began[0], time.process_time() - self.began[1]
+
+    def keep(self) -> None:
+        self.kept = time.monotonic()
+        with suppress(PixelError):  # a full disk must not end the fit
+            write_atomically(self.path, json.dumps(self.read()).encode())
 
 
 def finished(task: Task) -> Outcome | None:
@@ -73,6 +104,8 @@ def finished(task: Task) -> Outcome | None:
 def encode_task(task: Task, report: Report) -> Outcome:
     """What goes wrong is in the outcome. An interruption leaves a checkpoint and raises KeyboardInterrupt."""
     last = -REPORT_SECONDS
+    if time.time() > task.begin_by:
+        return Outcome(task.name, failed=LATE)
 
     def watch(progress: Progress) -> None:
         nonlocal last
@@ -92,21 +125,24 @@ def encode(task: Task, watch: Watch) -> Outcome:
     if not work.is_dir():  # what is there is of other options
         shutil.rmtree(task.state, ignore_errors=True)
         work.mkdir(parents=True)
-    shared = {"goal": task.goal, "watch": watch, "resume": True} | task.options
-    missed = ""
-    if is_clip(task.source):
-        if shared.pop("seconds") is not None:
-            raise EncodeError(NO_SECONDS)
-        source = open_clip(task.source)
-        result = encode_clip(source, work / "segments", **shared)
-    else:
-        source = read_picture(task.source)
-        result = encode_picture(source, checkpoint=work / "resume", **shared)
-        missed = result.missed
+    spent = Stopwatch(work / "seconds")
+
+    def timed(progress: Progress) -> None:
+        if time.monotonic() - spent.kept > KEPT_SECONDS:
+            spent.keep()
+        watch(progress)
+
+    if is_clip(task.source) and task.options["seconds"] is not None:
+        raise EncodeError(NO_SECONDS)
+    source, shared = task.open(task.source), {"goal": task.goal, "watch": timed, "resume": True}
+    result = encode_source(source, work / "resume", work / "segments", **shared, **task.options)
     if result.interrupted:
+        spent.keep()
         raise KeyboardInterrupt
-    facts = len(result.data), result.bpp, result.psnr, result.iterations, result.seconds
-    outcome = Outcome(task.name, *facts, (*source.notes, *filter(None, [missed])))
+    (seconds, cpu_seconds), notes = spent.read(), (*source.notes, *filter(None, [result.missed]))
+    facts = len(result.data), result.bpp, result.psnr, result.iterations, seconds, notes
+    networks = result.networks_bytes if isinstance(result, Result) else 0
+    outcome = Outcome(task.name, *facts, networks_bytes=networks, cpu_seconds=cpu_seconds)
     task.output.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(task.output, result.data)
     record = {"key": task.key, "sha256": hashlib.sha256(result.data).hexdigest(), "outcome": asdict(outcome)}

@@ -12,12 +12,12 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.nn import functional as F
 
-from ...runtime.context import INTER_GRIDS
+from ...runtime.context import INTER_GRIDS, NETWORK_TENSORS
 from ...runtime.network import LIMIT
 from ...runtime.orders import CAUSAL, ORDERS, around
 from ...runtime.profile import Dimension, Entry
-from ...runtime.segment import NETWORK_TENSORS
 from ...runtime.tables import SCALE_ZERO, SCALES, SCALES_PER_OCTAVE
+from .. import fused
 from ..rates import laplace_bits
 from .latents import Canvas, cosets
 
@@ -25,6 +25,7 @@ PIECE = 16384  # latents; on a GPU the whole canvas is one piece
 FIRST_LOG2_SCALE = -4.0  # zeros are nearly free at first: latents come alive only where they pay
 LOG2_SCALE_MIN = -SCALE_ZERO / SCALES_PER_OCTAVE
 LOG2_SCALE_MAX = (SCALES + 3 * SCALES_PER_OCTAVE - 1 - SCALE_ZERO) / SCALES_PER_OCTAVE
+RANGE = (LOG2_SCALE_MIN, LOG2_SCALE_MAX)
 
 
 @dataclass(frozen=True)
@@ -113,11 +114,20 @@ class _Rate(Function):
         for p in range(planes):
             w1, b1, w2, b2, w3, b3, skip = weights[p * len(NETWORK_TENSORS) : (p + 1) * len(NETWORK_TENSORS)]
             width, n_near, plane = w2.shape[0], len(offsets[p]), p * size
-            first, second = torch.cat([w1, skip], 1), w2 + torch.eye(width, device=w2.device)
-            g_first, g_b1, g_w2, g_b2, g_w3, g_b3 = (torch.zeros_like(x) for x in (first, b1, w2, b2, w3, b3))
-            inputs, g_sums = latents.new_empty(len(w1), piece), latents.new_empty(width + 2, piece)
             start = max(plane, -min(offsets[p]))
             stop = min(plane + size, total - max(offsets[p]))
+            second = w2 + torch.eye(width, device=w2.device)
+            if max(w1.shape) <= fused.SIDE and fused.takes(latents, features, mask, w1):
+                own = (w1, b1, second, b2, w3, b3, skip)
+                counted, seen = mask[start:stop], features[:, start - plane : stop - plane]
+                to = (g_latents, g_features[:, start - plane : stop - plane]) if needs else None
+                found, g_own = fused.rate(latents, near, seen, counted, start, offsets[p], own, RANGE, to)
+                bits += found
+                grads += g_own
+                continue
+            first = torch.cat([w1, skip], 1)
+            g_first, g_b1, g_w2, g_b2, g_w3, g_b3 = (torch.zeros_like(x) for x in (first, b1, w2, b2, w3, b3))
+            inputs, g_sums = latents.new_empty(len(w1), piece), latents.new_empty(width + 2, piece)
             for i in range(start, stop, piece):
                 j = min(i + piece, stop)
                 x, one, g_head, here = inputs[:, : j - i], ones[: j - i], g_sums[:, : j - i], mask[i:j]

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ...runtime.grids import FIELDS
 from ...runtime.hierarchy import Predicted
-from ...runtime.segment import FIELDS
 from .motion import STEP, summed
 from .warp import sampled
 

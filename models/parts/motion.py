@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ...runtime.grids import FIELDS
 from ...runtime.profile import Dimension, Entry
-from ...runtime.segment import FIELDS
 from ..method import Graph, Tensors
 from .synthesis import Synthesis, beside, synthesis_graph, synthesize
 from .upsampling import bicubic_taps, interleaved, phases, upsample

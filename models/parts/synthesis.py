@@ -13,6 +13,7 @@ from torch.autograd import Function
 from torch.nn import functional as F
 
 from ...runtime.profile import Dimension, Entry
+from .. import fused
 from ..method import Graph, Tensors
 
 PIECE = 16384  # pixels that a CPU takes at a time
@@ -150,8 +151,10 @@ class _Pointwise(Function):
 
     @staticmethod
     def forward(ctx, x, w1, b1, w2, b2, skip, piece):
-        ctx.save_for_backward(x, w1, b1, w2, skip)
+        ctx.save_for_backward(x, w1, b1, w2, b2, skip)
         ctx.piece = piece
+        if _fits(x, w1, w2):
+            return fused.pointwise(x, (w1, b1, w2, b2, skip))
         out, line = (x.new_empty(len(w2), x.shape[1]) for _ in range(2))
         for i in range(0, x.shape[1], piece):
             here = x[:, i : i + piece]
@@ -162,7 +165,9 @@ class _Pointwise(Function):
 
     @staticmethod
     def backward(ctx, grad, grad_line):  # pyright: ignore[reportIncompatibleMethodOverride]
-        x, w1, b1, w2, skip = ctx.saved_tensors
+        x, w1, b1, w2, b2, skip = ctx.saved_tensors
+        if _fits(x, w1, w2):
+            return *fused.pointwise_back(x, (w1, b1, w2, b2, skip), grad, grad_line), None
         g_x, g_w1, g_b1, g_w2, g_skip = (torch.zeros_like(t) for t in (x, w1, b1, w2, skip))
         ones = x.new_ones(ctx.piece)
         for i in range(0, x.shape[1], ctx.piece):
@@ -176,6 +181,10 @@ class _Pointwise(Function):
             g_skip.addmm_(g_line, here.t())
             g_x[:, i : i + ctx.piece] = torch.addmm(skip.t() @ g_line, w1.t(), g_hidden)
         return g_x, g_w1, g_b1, g_w2, grad.sum(1), g_skip, None
+
+
+def _fits(x: Tensor, w1: Tensor, w2: Tensor) -> bool:
+    return max(w1.shape) <= fused.SIDE and len(w2) <= fused.CHANNELS and fused.takes(x, w1)
 
 
 def synthesize(features: Tensor, tensors: dict[str, Tensor]) -> Tensor:
@@ -198,11 +207,15 @@ class _Conv3x3(Function):
     @staticmethod
     def forward(ctx, padded, weight, bias):
         ctx.save_for_backward(padded, weight)
+        if len(weight) == weight.shape[1] <= fused.CHANNELS and fused.takes(padded, weight):
+            return fused.conv3x3(padded, weight, bias)
         return F.conv2d(padded, weight, bias)
 
     @staticmethod
     def backward(ctx, grad):  # pyright: ignore[reportIncompatibleMethodOverride]
         padded, weight = ctx.saved_tensors
+        if len(weight) == weight.shape[1] <= fused.CHANNELS and fused.takes(padded, weight):
+            return *fused.conv3x3_back(padded, weight, grad), grad.sum((0, 2, 3))
         columns = padded.shape[3]
         g_padded = F.conv2d(F.pad(grad, (2, 2, 2, 2)), weight.flip(2, 3).transpose(0, 1))
         flat, g = padded[0].flatten(1), F.pad(grad[0], (0, 2)).flatten(1)[:, :-2]  # rows as long as the padded ones

@@ -15,6 +15,7 @@ from torch.autograd import Function
 from torch.nn import functional as F
 
 from ...runtime.profile import Entry
+from .. import fused
 from ..method import Graph, Tensors
 
 TAPS = 4  # free ones, of either kind
@@ -98,6 +99,10 @@ class _Double(Function):
     @staticmethod
     def forward(ctx, x, taps, dim):
         n = x.shape[dim]
+        if fused.takes(x, taps):
+            ctx.save_for_backward(x, taps)
+            ctx.geometry = (None, dim)
+            return fused.double(x, phases(taps), dim)
         head, tail = x.narrow(dim, 0, 1), x.narrow(dim, n - 1, 1)
         padded = torch.cat([head, head, x, tail, tail], dim)
         shifted = torch.stack([padded.narrow(dim, k, n) for k in range(TAPS + 1)]).flatten(1)  # (5, all)
@@ -110,6 +115,9 @@ class _Double(Function):
     def backward(ctx, grad):  # pyright: ignore[reportIncompatibleMethodOverride]
         shifted, taps = ctx.saved_tensors
         shape, dim = ctx.geometry
+        if shape is None:
+            g_x, g_phases = fused.double_back(shifted, phases(taps), dim, grad)
+            return g_x, g_phases[0, :TAPS] + g_phases[1, 1:].flip(0), None
         n = shape[dim]
         pairs = torch.stack(grad.unflatten(dim, (n, 2)).unbind(dim + 1)).flatten(1)  # (2, all)
         g_phases = pairs @ shifted.t()

@@ -13,9 +13,10 @@ from inrcodec.runtime.pixels import Metadata
 from inrcodec.runtime.speed import bench
 from inrcodec.train.clips import clip_from_array
 from inrcodec.train.encode import encode_picture
-from inrcodec.train.evaluate import Run, evaluate, read_rgb
+from inrcodec.train.evaluate import evaluate, in_turn, read_rgb
 from inrcodec.train.goal import Goal
 from inrcodec.train.pictures import read_picture
+from inrcodec.train.runs import Run
 from inrcodec.train.segments import encode_clip
 
 
@@ -46,7 +47,9 @@ def aimed(
         return result.data, {"iterations": result.iterations, "networks_bytes": networks}
 
     names = {"codec": method, "preset": f"{iterations} iterations to bpp"}
-    runs, failures = evaluate(sources, rates, encode, decode, tsv, tsv.with_suffix("") / method, **names, read=frames_of)
+    runs, failures = evaluate(
+        sources, rates, in_turn(encode), decode, tsv, tsv.with_suffix("") / method, **names, read=frames_of
+    )
     if failures:
         raise ValueError(f"{method}: {failures[0].image}: {failures[0].reason}")
     return runs

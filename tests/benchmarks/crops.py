@@ -11,20 +11,20 @@ import argparse
 import csv
 import os
 import tempfile
-import time
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 
 from inrcodec.runtime.decoder import decode
 from inrcodec.runtime.native import SWITCH
 from inrcodec.runtime.speed import bench
 from inrcodec.train.compare import table
+from inrcodec.train.curves import cost
 from inrcodec.train.encode import encode_picture
-from inrcodec.train.evaluate import Run, evaluate
+from inrcodec.train.evaluate import evaluate, in_turn
 from inrcodec.train.goal import Goal
 from inrcodec.train.pictures import read_picture
+from inrcodec.train.runs import Run
 
 HERE = Path(__file__).parent
 CROPS = {"kodim05": (200, 100), "kodim23": (150, 150), "kodim13": (256, 200)}  # x, y
@@ -42,12 +42,10 @@ def main() -> None:
     options = parser.parse_args()
     folder = HERE / "results" / (f"crops_{options.tune}" if options.tune else "crops")
     folder.mkdir(parents=True, exist_ok=True)
-    cpu: dict[tuple[str, float], float] = {}
     with tempfile.TemporaryDirectory() as crops:
         paths = [cut(options.kodak, Path(crops), name) for name in CROPS]
 
         def encode(path: Path, lmbda: float):
-            began = time.process_time()
             chosen = {
                 "iterations": options.iterations,
                 "threads": options.threads,
@@ -55,13 +53,12 @@ def main() -> None:
                 "tune": options.tune,
             }
             result = encode_picture(read_picture(path), goal=Goal("lmbda", lmbda), **chosen)
-            cpu[path.stem, lmbda] = time.process_time() - began
             return result.data, {"iterations": result.iterations, "networks_bytes": result.networks_bytes}
 
         name = f"pyramid {options.tune}" if options.tune else "pyramid"
         facts = {"codec": name, "preset": f"{options.iterations} iterations", "seed": options.seed}
-        runs, failures = evaluate(paths, LMBDAS, encode, decode, folder / "runs.tsv", folder, **facts)
-    print(table(rows(runs, cpu, folder)))
+        runs, failures = evaluate(paths, LMBDAS, in_turn(encode), decode, folder / "runs.tsv", folder, **facts)
+    print(table(rows(runs, folder)))
     assert not failures, failures
 
 
@@ -79,7 +76,7 @@ def decoding_ms(file: Path, kernel: str) -> float:
     return bench(file.read_bytes(), threads=1, runs=7)["total_ms"]
 
 
-def rows(runs: list[Run], cpu: dict[tuple[str, float], float], folder: Path) -> list[tuple[str, ...]]:
+def rows(runs: list[Run], folder: Path) -> list[tuple[str, ...]]:
     with (HERE / "anchors" / "coolchic_v5.0.1_crops.tsv").open() as file:
         anchors = list(csv.DictReader(file, delimiter="\t"))
     heading = ("crop", "lambda", "bytes", "networks", "PSNR", "1000 J", "Cool-chic best", "J gain %", "s", "its s", "CPU s")
@@ -88,11 +85,11 @@ def rows(runs: list[Run], cpu: dict[tuple[str, float], float], folder: Path) -> 
     for run in runs:
         same = [a for a in anchors if a["image"] == run.image and float(a["lmbda"]) == run.lmbda]
         best = min(same, key=lambda a: float(a["J_x1000"]))
-        j = 1000 * (10 ** (-run.psnr / 10) + run.lmbda * run.bpp)
+        j = 1000 * cost(run)
         theirs = float(best["J_x1000"])
         figures = f"{run.bytes}", f"{run.networks_bytes}", f"{run.psnr:.2f}", f"{j:.4f}"
         rival = f"{theirs:.4f} {best['config']}", f"{100 * (j / theirs - 1):+.1f}"
-        seconds = f"{run.encode_s:.0f}", best["seconds"], f"{cpu.get((run.image, run.lmbda), np.nan):.0f}"
+        seconds = f"{run.encode_s:.0f}", best["seconds"], "-" if run.cpu_s is None else f"{run.cpu_s:.0f}"
         times = (f"{decoding_ms(folder / f'{run.lmbda:g}' / f'{run.image}.inr', kernel):.1f}" for kernel in "10")
         lines.append((run.image, f"{run.lmbda:g}", *figures, *rival, *seconds, *times))
     return lines

@@ -21,7 +21,8 @@ import numpy as np
 from PIL import Image
 
 from inrcodec.runtime import segment
-from inrcodec.runtime.decoder import InrFile, decode
+from inrcodec.runtime.decoder import decode
+from inrcodec.runtime.file import InrFile
 from inrcodec.runtime.native import NativeDecoder, library
 from inrcodec.runtime.pure import PureDecoder
 from inrcodec.runtime.range_coder import Decoder

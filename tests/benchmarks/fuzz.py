@@ -14,7 +14,7 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["inrcodec"]):
-    from inrcodec.runtime.decoder import InrFile
+    from inrcodec.runtime.file import InrFile
     from inrcodec.runtime.wire import BitstreamError
 
 PIXELS_MAX = 2**14  # larger pictures only take longer

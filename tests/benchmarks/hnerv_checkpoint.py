@@ -25,7 +25,7 @@ from inrcodec.models.method import Tensors
 from inrcodec.models.parts.upconv import Stages
 from inrcodec.models.video.hnerv import STEM, bounded, stem
 from inrcodec.runtime.clip import ClipFacts, code_facts
-from inrcodec.runtime.decoder import InrFile
+from inrcodec.runtime.file import InrFile
 from inrcodec.runtime.pixels import write_atomically
 from inrcodec.runtime.profile import Manifest, Profile, bundle
 from inrcodec.runtime.segment import Segment, write_segment

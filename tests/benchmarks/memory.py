@@ -18,9 +18,10 @@ import torch
 from inrcodec.export.bitstream import to_bytes
 from inrcodec.export.quantize import group_of
 from inrcodec.models.image.pyramid import Size, architecture
+from inrcodec.runtime.grids import grid_shapes
 from inrcodec.runtime.native import SWITCH
 from inrcodec.runtime.pixels import Metadata
-from inrcodec.runtime.segment import Segment, grid_shapes
+from inrcodec.runtime.segment import Segment
 from inrcodec.runtime.syntax import Signal
 
 SMALL = Path(__file__).parents[1] / "vectors" / "rgb8.inr"

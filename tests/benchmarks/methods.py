@@ -15,7 +15,7 @@ from pathlib import Path
 from aimed import aimed, chosen, decoding
 
 from inrcodec.models import METHODS
-from inrcodec.train.evaluate import Run
+from inrcodec.train.runs import Run
 
 HERE = Path(__file__).parent
 PICTURE, RATE = "kodim20", 0.307  # COIN's middle size

@@ -20,7 +20,7 @@ from inrcodec.export.quantize import CODINGS
 from inrcodec.models.parts.integers import rounded
 from inrcodec.models.video import player
 from inrcodec.runtime.clip import ClipFacts, code_facts
-from inrcodec.runtime.decoder import open as open_inr
+from inrcodec.runtime.file import open as open_inr
 from inrcodec.runtime.profile import STANDARD
 from inrcodec.runtime.segment import Segment, write_segment
 from inrcodec.runtime.syntax import Header, Signal, write_segments

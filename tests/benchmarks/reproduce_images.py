@@ -21,7 +21,7 @@ from crops import CROPS, cut
 
 from inrcodec.models import METHODS
 from inrcodec.train.compare import table
-from inrcodec.train.evaluate import Run
+from inrcodec.train.runs import Run
 
 HERE = Path(__file__).parent
 PICTURES = ("kodim05", "kodim13", "kodim20", "kodim23")

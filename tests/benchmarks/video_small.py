@@ -30,7 +30,8 @@ from inrcodec.runtime.clip import ClipFacts
 from inrcodec.runtime.planes import to_planes, to_rgb
 from inrcodec.runtime.speed import bench_clip
 from inrcodec.train.clips import open_clip
-from inrcodec.train.evaluate import Run, append_run, measure, read_runs, timed
+from inrcodec.train.evaluate import measure, timed
+from inrcodec.train.runs import Run, append_run, read_runs
 
 HERE = Path(__file__).parent
 CLIPS = {"bunny": "bunny_1280x720_132f.mp4", "flower": "flower_1280x720_300f.264"}

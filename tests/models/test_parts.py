@@ -25,8 +25,8 @@ from inrcodec.models.parts.upsampling import (
 )
 from inrcodec.models.quantizers import round_ste, soft_round, soft_round_noise
 from inrcodec.models.rates import laplace_bits, self_laplace_bits
+from inrcodec.runtime.grids import grid_shapes
 from inrcodec.runtime.orders import ORDERS
-from inrcodec.runtime.segment import grid_shapes
 from inrcodec.runtime.syntax import Signal
 
 LEVELS, HYPER = 6, 2

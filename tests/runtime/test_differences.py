@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 import inrcodec
-from inrcodec.runtime.decoder import InrFile
 from inrcodec.runtime.entropy import Bits, EntropyModel, Half, Laplace, SparseHalf, SparseStepped, Stepped, Zeros
+from inrcodec.runtime.file import InrFile
+from inrcodec.runtime.group import Group
 from inrcodec.runtime.profile import STANDARD, standard
-from inrcodec.runtime.segment import Group, Segment, read_segment, write_segment
+from inrcodec.runtime.segment import Segment, read_segment, write_segment
 from inrcodec.runtime.syntax import Header, Signal, read_header, write_file, write_segments
 from inrcodec.runtime.wire import BitstreamError
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import inrcodec
-from inrcodec.runtime.decoder import InrFile
+from inrcodec.runtime.file import InrFile
 from inrcodec.runtime.segment import read_frame, read_segment
 from inrcodec.runtime.syntax import read_file
 from inrcodec.runtime.synthesis import Synthesis, assemble

@@ -15,14 +15,16 @@ import pytest
 
 from inrcodec.runtime.coder import Meter
 from inrcodec.runtime.context import ContextModel, code_grids
-from inrcodec.runtime.decoder import InrFile, decode
+from inrcodec.runtime.decoder import decode
 from inrcodec.runtime.entropy import TAGS
+from inrcodec.runtime.file import InrFile
+from inrcodec.runtime.group import EXPONENTS
 from inrcodec.runtime.native import SWITCH
 from inrcodec.runtime.network import Network
 from inrcodec.runtime.pixels import Metadata
 from inrcodec.runtime.profile import Manifest, Profile, bundle, standard
 from inrcodec.runtime.range_coder import Encoder
-from inrcodec.runtime.segment import EXPONENTS, code_segment, read_segment
+from inrcodec.runtime.segment import code_segment, read_segment
 from inrcodec.runtime.syntax import COLOURS, Header, Signal, read_file, write_file
 from inrcodec.runtime.wire import BitstreamError
 

@@ -15,9 +15,10 @@ import pytest
 import inrcodec
 from inrcodec.runtime.clip import ClipFacts, code_facts
 from inrcodec.runtime.entropy import Stepped, Zeros
+from inrcodec.runtime.group import Group
 from inrcodec.runtime.play import Clock, Playback, fitted, pnm
 from inrcodec.runtime.profile import STANDARD, standard
-from inrcodec.runtime.segment import Group, Segment, write_segment
+from inrcodec.runtime.segment import Segment, write_segment
 from inrcodec.runtime.syntax import Header, Signal, read_header, write_segments
 from inrcodec.runtime.wire import Writer
 from inrcodec.train.cli import main

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 
 from inrcodec.runtime.entropy import Laplace
+from inrcodec.runtime.grids import kinds
+from inrcodec.runtime.group import Group
 from inrcodec.runtime.hierarchy import hierarchy, needed
 from inrcodec.runtime.native import NativeDecoder, library
 from inrcodec.runtime.profile import Manifest, Motion, standard
 from inrcodec.runtime.pure import PureDecoder
 from inrcodec.runtime.range_coder import Decoder, Encoder
-from inrcodec.runtime.segment import Group, Segment, code_segment, kinds, read_segment
+from inrcodec.runtime.segment import Segment, code_segment, read_segment
 from inrcodec.runtime.syntax import Signal
 from inrcodec.runtime.tables import SCALE_ZERO
 from inrcodec.runtime.wire import BitstreamError

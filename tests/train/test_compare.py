@@ -19,6 +19,7 @@ from inrcodec.train.compare import (
     bd_rates,
     conventional,
     interpolated_gain,
+    interpolated_rate,
     nearest_in_bytes,
     read_conventional,
     read_coolchic,
@@ -27,8 +28,8 @@ from inrcodec.train.compare import (
     table,
 )
 from inrcodec.train.curves import Curve, mean_curve, psnr_of_mean_mse
-from inrcodec.train.evaluate import Run, append_run
 from inrcodec.train.metrics import psnr
+from inrcodec.train.runs import Run, append_run
 
 ANCHORS = Path(__file__).parents[1] / "benchmarks" / "anchors"
 A = Curve("a", (0.1, 0.2, 0.5, 1.1), (28.0, 30.5, 34.0, 38.0))
@@ -51,6 +52,14 @@ def test_bd_rate_of_a_tenth_more_bits_is_ten_percent():
     more = replace(A, bpp=tuple(1.1 * bpp for bpp in A.bpp))
     result = bd_rate(A, more)
     assert result.percent == pytest.approx(10, abs=1e-9) and (result.low_db, result.high_db) == (28, 38)
+
+
+def test_bd_rate_within_bounds():
+    result = bd_rate(A, B, 29.0, 33.0)
+    assert (result.low_db, result.high_db) == (29.0, 33.0) and result.percent != pytest.approx(bd_rate(A, B).percent, abs=0.1)
+    assert bd_rate(A, B, 20.0, 29.0).low_db == 28.5
+    with pytest.raises(CompareError, match="no common PSNR"):
+        bd_rate(A, B, 20.0, 28.5)
 
 
 def test_bd_rate_is_that_of_the_bjontegaard_package():
@@ -94,6 +103,10 @@ def test_gain_of_a_point():
     assert interpolated_gain((0.1**0.5, 25.0), straight) == pytest.approx(0)
     with pytest.raises(CompareError, match=r"2 bpp is outside a, 0.1-1.1"):
         interpolated_gain((2.0, 40.0), A)
+    assert interpolated_rate((0.55, 34.0), A) == pytest.approx(10)
+    assert interpolated_rate((0.1**0.5, 25.0), straight) == pytest.approx(0)
+    with pytest.raises(CompareError, match=r"27.90 dB is outside a 28.00-38.00 dB"):
+        interpolated_rate((0.5, 27.9), A)
 
 
 def test_published_figures_come_out():
@@ -102,6 +115,7 @@ def test_published_figures_come_out():
     vtm = read_published(ANCHORS / "kodak_published.csv")["compressai/vtm"]
     new_mean, old_mean = mean_curve("5.0.1", new), mean_curve("4.2", old)
     assert bd_rate(vtm, new_mean).percent == pytest.approx(-6.6, abs=0.15)
+    assert bd_rate(vtm, new_mean, 27.4, 30.8).percent == pytest.approx(1.2, abs=0.05)
     assert bd_rate(new_mean, old_mean).percent == pytest.approx(7.5, abs=0.15)
     old_mse, new_mse = (mean_curve("", samples, average=psnr_of_mean_mse) for samples in (old, new))
     assert bd_rate(old_mse, new_mse).percent == pytest.approx(-6.47, abs=0.02)

@@ -12,7 +12,8 @@ from inrcodec.train.cli import main
 from inrcodec.train.compare import COOLCHIC_5_EXTRA_BYTES, bd_rate, read_coolchic, read_published
 from inrcodec.train.compare_command import KODAK
 from inrcodec.train.curves import mean_curve
-from inrcodec.train.evaluate import Run, append_run, read_rgb, read_runs
+from inrcodec.train.evaluate import read_rgb
+from inrcodec.train.runs import Run, append_run, read_runs
 
 ANCHORS = Path(__file__).parents[1] / "benchmarks" / "anchors"
 NEW, OLD = ANCHORS / "coolchic_v5.0_kodak.tsv", ANCHORS / "coolchic_v4.2_kodak.tsv"
@@ -81,9 +82,21 @@ def test_a_single_point_gains_in_db(tmp_path, capsys):
     for run in read_runs(runs):
         append_run(tmp_path / "better.tsv", replace(run, psnr=run.psnr + 0.25))
     pairs, _ = compared(capsys, tmp_path / "better.tsv", "--anchor", NEW)
-    assert pairs["x fast", NEW.stem, "mean PSNR"]["gain_db"] == pytest.approx(0.25)
+    pair = pairs["x fast", NEW.stem, "mean PSNR"]
+    assert pair["gain_db"] == pytest.approx(0.25) and pair["percent"] == pair["rate_percent"] < 0
     assert main(["compare", str(tmp_path / "better.tsv"), "--anchor", str(NEW)]) == 0
-    assert "+0.25 dB" in capsys.readouterr().out
+    assert f"+0.25 dB, {pair['rate_percent']:+.1f} %" in capsys.readouterr().out
+
+
+def test_a_point_is_never_compared_beyond_the_anchor(tmp_path, capsys):
+    """Here at a rate that the anchor has, and a PSNR that it does not reach."""
+    runs = runs_like_coolchic(tmp_path / "runs.tsv", {"kodim01"}, lambdas=(0.0001,), factor=1)
+    for run in read_runs(runs):
+        append_run(tmp_path / "better.tsv", replace(run, psnr=run.psnr + 1))
+    pairs, notes = compared(capsys, tmp_path / "better.tsv", "--anchor", NEW)
+    pair = pairs["x fast", NEW.stem, "mean PSNR"]
+    assert pair["gain_db"] == pytest.approx(1) and pair["rate_percent"] is pair["percent"] is None
+    assert any("dB is outside coolchic_v5.0_kodak" in note for note in notes)
 
 
 def test_a_table_is_printed_and_drawn(tmp_path, capsys):

@@ -9,6 +9,7 @@ import pytest
 
 from inrcodec.train.curves import (
     Curve,
+    cost,
     mean_curve,
     plot,
     points_in_common,
@@ -16,7 +17,8 @@ from inrcodec.train.curves import (
     spread,
     to_compressai_json,
 )
-from inrcodec.train.evaluate import Run, read_rgb
+from inrcodec.train.evaluate import read_rgb
+from inrcodec.train.runs import Run
 
 RUN = Run("a b", "pyramid", "fast", 0.001, 64, 48, 200, 0.520833, 30.5, None, 1.25, 20.5, 300, 0, 77)
 
@@ -57,10 +59,16 @@ def test_compressai_json():
 
 
 def test_spread_keeps_the_order_and_the_gap():
-    assert spread([3.0, 1.0, 1.1, 9.0], gap=1) == [3.0, 1.0, 2.0, 9.0]
+    assert spread([3.0, 1.0, 1.0, 9.0], gap=1) == [3.0, 0.5, 1.5, 9.0]  # both make way
+    assert spread([1.0, 1.5, 2.0], gap=1) == [0.5, 1.5, 2.5]
+    assert spread([5.0, 5.0, 0.0], gap=1, top=5.0) == [4.0, 5.0, 0.0]
+
+
+def test_cost_is_what_an_encode_lowers():
+    assert cost(replace(RUN, psnr=20.0, lmbda=0.02, bpp=1.5)) == pytest.approx(0.01 + 0.03)
 
 
 def test_plot_writes_a_picture(tmp_path):
     curves = [Curve(f"codec {k}", (0.1, 0.4, 1.2), (28.0 + k, 32.0, 38.0)) for k in range(9)]
     plot(curves, tmp_path / "rd.png", "Kodak")
-    assert read_rgb(tmp_path / "rd.png").std() > 0
+    assert read_rgb(tmp_path / "rd.png").std() > 0 and (tmp_path / "rd.png").stat().st_size < 40_000

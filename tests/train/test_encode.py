@@ -12,9 +12,10 @@ from inrcodec.models.method import UnsuitedError
 from inrcodec.runtime.decoder import decode
 from inrcodec.runtime.syntax import Signal
 from inrcodec.runtime.wire import BitstreamError
-from inrcodec.train.encode import EncodeError, encode, encode_picture
+from inrcodec.train.encode import encode, encode_picture
 from inrcodec.train.goal import Goal, GoalError
 from inrcodec.train.metrics import psnr
+from inrcodec.train.options import EncodeError
 from inrcodec.train.pictures import PictureError, from_array
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inrcodec.train.evaluate import Run, append_run, evaluate, read_rgb, read_runs
+from inrcodec.train.evaluate import evaluate, in_turn, read_rgb
+from inrcodec.train.runs import COLUMNS, Run, append_run, drop_runs, provenance, read_runs
 
 RUN = Run("a b", "pyramid", "fast", 0.001, 64, 48, 200, 0.520833, 30.5, None, 1.25, 20.5, 300, 0, 77)
 POINTS = (0.1, 0.01)
@@ -38,7 +39,7 @@ class Halving:
 
     def evaluate(self, images, folder, **options):
         options = {"codec": "halving", "preset": "-", "progress": lambda line: None} | options
-        return evaluate(images, POINTS, self.encode, self.decode, folder / "runs.tsv", folder / "files", **options)
+        return evaluate(images, POINTS, in_turn(self.encode), self.decode, folder / "runs.tsv", folder / "files", **options)
 
 
 def test_tsv_round_trip(tmp_path):
@@ -48,6 +49,29 @@ def test_tsv_round_trip(tmp_path):
     assert read_runs(tmp_path / "new" / "runs.tsv") == runs
     comments = [line for line in (tmp_path / "new" / "runs.tsv").read_text().splitlines() if line.startswith("#")]
     assert {"# command", "# machine", "# date"} <= {line.split(":")[0] for line in comments}
+
+
+def test_an_older_tsv_keeps_its_columns(tmp_path):
+    path = tmp_path / "runs.tsv"
+    path.write_text("\t".join(COLUMNS[:-1]) + "\n")
+    append_run(path, replace(RUN, cpu_s=2.5))
+    assert read_runs(path) == [RUN] and path.read_text().count("cpu_s") == 0
+    append_run(tmp_path / "new.tsv", replace(RUN, cpu_s=2.5))
+    assert read_runs(tmp_path / "new.tsv") == [replace(RUN, cpu_s=2.5)]
+
+
+def test_rows_are_dropped(tmp_path):
+    path, runs = tmp_path / "runs.tsv", [RUN, replace(RUN, image="c"), replace(RUN, lmbda=0.1)]
+    for run in runs:
+        append_run(path, run)
+    lines = path.read_text().splitlines()
+    assert drop_runs(path, lambda run: run.image == "c") == [runs[1]] and read_runs(path) == [runs[0], runs[2]]
+    assert path.read_text().splitlines() == [*lines[:-2], lines[-1]]
+
+
+def test_provenance_names_no_folders(monkeypatch):
+    monkeypatch.setattr("sys.argv", ["/bin/inrc", "evaluate", "/pictures/kodim20.png", "-o", "runs.tsv"])
+    assert provenance()[0] == "# command: inrc evaluate kodim20.png -o runs.tsv"
 
 
 def test_a_damaged_tsv_names_its_line(tmp_path):

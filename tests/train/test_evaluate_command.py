@@ -1,6 +1,7 @@
 """`inrc evaluate` measures the files, goes on where it stopped, and reports what failed."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,8 +9,9 @@ from PIL import Image
 
 from inrcodec.runtime.decoder import decode
 from inrcodec.train.cli import main
-from inrcodec.train.evaluate import read_rgb, read_runs
+from inrcodec.train.evaluate import read_rgb
 from inrcodec.train.metrics import psnr
+from inrcodec.train.runs import read_runs
 
 QUICK = ("--iterations", "8", "--threads", "1", "--device", "cpu")
 
@@ -67,6 +69,23 @@ def test_codings_are_codecs(pictures, tmp_path):
         assert main(["evaluate", str(pictures / "waves.png"), *arguments]) == 0
     paper, best = read_runs(tsv)
     assert (paper.codec, best.codec) == ("coin", "coin best") and best.bytes < paper.bytes
+
+
+def test_several_at_once(evaluated, pictures, tmp_path, capsys):
+    """The same files, and nothing but files stays."""
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG")
+    files, arguments = tmp_path / "files", ["-o", str(tmp_path / "runs.tsv"), "--lmbda", "0.01", "0.0001", *QUICK]
+    names = [str(pictures / "waves.png"), str(tmp_path / "broken.png")]
+    assert main(["evaluate", *names, *arguments, "--jobs", "2", "--bitstreams", str(files)]) == 1
+    assert "broken pyramid 8-iterations 0.01: failed: wanted one of JPEG" in capsys.readouterr().out
+    runs, wanted = read_runs(tmp_path / "runs.tsv"), {run.lmbda: run for run in read_runs(evaluated / "runs.tsv")}
+    assert len(runs) == 2 and all(run.cpu_s is not None and run.cpu_s > 0 for run in runs)
+    for run in runs:
+        old = wanted[run.lmbda]
+        assert replace(run, encode_s=0, decode_ms=0, cpu_s=0) == replace(old, encode_s=0, decode_ms=0, cpu_s=0)
+    made = {path.relative_to(files): path.read_bytes() for path in files.rglob("*") if path.is_file()}
+    theirs = evaluated / "files"
+    assert made == {path.relative_to(theirs): path.read_bytes() for path in theirs.rglob("*") if path.is_file()}
 
 
 def test_evaluate_reports_failures(pictures, tmp_path, capsys):

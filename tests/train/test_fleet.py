@@ -23,7 +23,7 @@ from inrcodec.runtime.footage import write_clip
 from inrcodec.train.cli import main
 from inrcodec.train.fleet import encode_all, on_ray, processes
 from inrcodec.train.goal import Goal
-from inrcodec.train.task import Outcome, Task, encode_task, finished
+from inrcodec.train.task import LATE, Outcome, Task, encode_task, finished
 
 Y, X = np.mgrid[:24, :32]
 QUICK = ("--iterations", "5", "--threads", "1", "--device", "cpu")
@@ -175,9 +175,12 @@ def test_an_interrupted_task_goes_on(undisturbed, tmp_path):
     task = tasks(tmp_path, "x")[0]
     stopped_at = interrupt(task)
     assert finished(task) is None and not task.output.exists()
+    file = next(task.state.rglob("seconds"))
+    file.write_text("[1000.0, 2000.0]")  # of the call before
     later: list[int] = []
     outcome = encode_task(task, lambda name, progress: later.append(progress.iteration))
     assert min(later) > stopped_at and outcome == finished(task) and outcome.iterations == FIT["iterations"]
+    assert 1000 < outcome.seconds < 1100 and 2000 < outcome.cpu_seconds < 2100
     assert task.output.read_bytes() == undisturbed[0]
     assert [path.name for path in task.state.iterdir()] == ["done.json"]
 
@@ -206,7 +209,7 @@ def test_who_interrupts_all_stops_them_with_their_checkpoints(tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         list(encode_all(wanted, partial(processes, 1), report))
-    assert [path.name for path in wanted[0].state.rglob("*") if path.is_file()] == ["resume"]
+    assert {path.name for path in wanted[0].state.rglob("*") if path.is_file()} == {"resume", "seconds"}
     assert not wanted[1].state.exists() and not wanted[0].output.exists() and list(workers("spawn_main")) == []
 
 
@@ -252,3 +255,8 @@ def test_a_worker_that_is_killed_loses_nothing(where, undisturbed, tmp_path):
     assert len(killed) == 1 and min(iterations) > stopped_at
     assert outcomes == {"0": "", "1": "", "2": ""} and [task.output.read_bytes() for task in wanted] == undisturbed
     assert list(workers(title)) == []
+
+
+def test_what_comes_too_late_is_left(tmp_path):
+    task = replace(tasks(tmp_path, "x")[0], begin_by=0)
+    assert encode_task(task, lambda name, progress: None) == Outcome("0", failed=LATE) and not task.state.exists()

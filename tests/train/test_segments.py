@@ -15,7 +15,7 @@ from inrcodec.runtime.synthesis import network_tensors
 from inrcodec.runtime.wire import BitstreamError
 from inrcodec.train.cli import main
 from inrcodec.train.clips import clip_from_array, open_clip
-from inrcodec.train.encode import EncodeError
+from inrcodec.train.options import EncodeError
 from inrcodec.train.segments import ClipResult, encode_clip
 
 Y, X = np.mgrid[:48, :64]

@@ -16,8 +16,8 @@ from inrcodec.runtime.profile import STANDARD
 from inrcodec.train.clips import clip_from_array
 from inrcodec.train.encode import encode_picture
 from inrcodec.train.goal import Goal
-from inrcodec.train.segments import encode_clip
 from inrcodec.train.pictures import Picture
+from inrcodec.train.segments import encode_clip
 
 HERE = Path(__file__).parent
 # height, width, channels, samples, lambda, iterations: every profile, depth, number of channels and context size; odd sides.

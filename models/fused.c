@@ -1,0 +1,473 @@
+/* What a step of training spends its time on, fused for CPUs: each part goes over strips of samples that stay in cache,
+ * forward and, at once, backward. `fused.py` calls it; without it the same is done by torch.
+ *
+ * Matrices of weights lie with their inputs as rows. A strip is LANES samples of every input, channel by channel. */
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#define INRC_FUSED inrc_fused_1 /* VERSION in fused.py */
+#define LANES 64
+#define VECTORS (LANES / 16)
+#define SIDE 64              /* inputs or outputs of a layer, at most */
+#define PROBABILITY_MIN 0x1p-16f /* as in rates.py */
+#define LN2 0.69314718056f
+
+#ifndef __x86_64__
+#define FOR_EVERY_CPU
+#elif defined(__GLIBC__) && __GNUC__ >= 12
+#define FOR_EVERY_CPU __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#error "without versions of each function for newer processors torch is as fast"
+#endif
+#define INLINE static inline __attribute__((always_inline))
+
+typedef float vec __attribute__((vector_size(64)));
+typedef int32_t ivec __attribute__((vector_size(64)));
+typedef vec strip[VECTORS];
+
+INLINE vec all(float x) { return (vec){0} + x; }
+INLINE vec choose(ivec where, vec a, vec b) { return (vec)((where & (ivec)a) | (~where & (ivec)b)); }
+INLINE vec positive(vec x) { return (vec)((x > 0) & (ivec)x); }
+INLINE vec magnitude(vec x) { return (vec)((ivec)x & 0x7fffffff); }
+INLINE vec bounded(vec x, float low, float high)
+{
+    x = choose(x < low, all(low), x);
+    return choose(x > high, all(high), x);
+}
+
+INLINE float total(vec x)
+{
+    float sum = 0;
+    for (int i = 0; i < 16; i++)
+        sum += x[i];
+    return sum;
+}
+
+/* 2^x for -126 <= x <= 126: Taylor's series for the fraction, which lies in [-1/2, 1/2], to 2e-7 of it. */
+INLINE vec exp2_of(vec x)
+{
+    vec shifted = x + 0x1.8p23f, f = (x - (shifted - 0x1.8p23f)) * LN2;
+    ivec n = (ivec)shifted << 23; /* the low bits of the sum are the integer */
+    vec p = f * (1.0f / 720) + 1.0f / 120;
+    p = p * f + 1.0f / 24;
+    p = p * f + 1.0f / 6;
+    p = p * f + 0.5f;
+    p = p * f + 1.0f;
+    p = p * f + 1.0f;
+    return (vec)((ivec)p + n);
+}
+
+/* log2 of a normal x > 0: exponent, and the series of atanh for the mantissa in [sqrt(1/2), sqrt(2)]. */
+INLINE vec log2_of(vec x)
+{
+    ivec bits = (ivec)x - 0x3f3504f3, e = bits >> 23;
+    vec m = (vec)((bits & 0x7fffff) + 0x3f3504f3);
+    vec s = (m - 1.0f) / (m + 1.0f), q = s * s;
+    vec p = q * (1.0f / 9) + 1.0f / 7;
+    p = p * q + 1.0f / 5;
+    p = p * q + 1.0f / 3;
+    p = p * q + 1.0f;
+    return __builtin_convertvector(e, vec) + p * s * (2 / LN2);
+}
+
+/* Zeros behind the last rows and columns, up to multiples of 4. */
+typedef struct {
+    int rows, columns; /* rounded up */
+    float weights[SIDE * SIDE];
+} matrix;
+
+INLINE int whole(int n) { return (n + 3) & ~3; }
+
+INLINE void fill(matrix *m, int rows, int columns, const float *weights, int by_row, int by_column)
+{
+    m->rows = whole(rows), m->columns = whole(columns);
+    memset(m->weights, 0, sizeof m->weights[0] * m->rows * m->columns);
+    for (int r = 0; r < rows; r++)
+        for (int c = 0; c < columns; c++)
+            m->weights[r * m->columns + c] = weights[r * by_row + c * by_column];
+}
+
+/* out = weights' x + out, for whole blocks of 4 outputs. */
+INLINE void multiply(const matrix *m, const strip *x, strip *out)
+{
+    for (int o = 0; o < m->columns; o += 4)
+        for (int v = 0; v < VECTORS; v += 2) {
+            vec a[4][2];
+            for (int i = 0; i < 4; i++)
+                a[i][0] = out[o + i][v], a[i][1] = out[o + i][v + 1];
+            const float *w = m->weights + o;
+            for (int k = 0; k < m->rows; k++, w += m->columns) {
+                vec left = x[k][v], right = x[k][v + 1];
+                for (int i = 0; i < 4; i++)
+                    a[i][0] += w[i] * left, a[i][1] += w[i] * right;
+            }
+            for (int i = 0; i < 4; i++)
+                out[o + i][v] = a[i][0], out[o + i][v + 1] = a[i][1];
+        }
+}
+
+/* sums[k][o] += x[k] * g[o], lane by lane; of as many rows and columns as `m` has. */
+INLINE void correlate(const matrix *m, const strip *x, const strip *g, vec *sums)
+{
+    for (int k = 0; k < m->rows; k += 4)
+        for (int o = 0; o < m->columns; o += 2) {
+            vec a[4][2];
+            for (int i = 0; i < 4; i++)
+                a[i][0] = sums[(k + i) * m->columns + o], a[i][1] = sums[(k + i) * m->columns + o + 1];
+            for (int v = 0; v < VECTORS; v++) {
+                vec left = g[o][v], right = g[o + 1][v];
+                for (int i = 0; i < 4; i++)
+                    a[i][0] += x[k + i][v] * left, a[i][1] += x[k + i][v] * right;
+            }
+            for (int i = 0; i < 4; i++)
+                sums[(k + i) * m->columns + o] = a[i][0], sums[(k + i) * m->columns + o + 1] = a[i][1];
+        }
+}
+
+INLINE void spread(const float *bias, int n, strip *out)
+{
+    for (int o = 0; o < n; o++)
+        for (int v = 0; v < VECTORS; v++)
+            out[o][v] = all(bias[o]);
+}
+
+INLINE void clear(strip *x, int from, int to)
+{
+    memset(x + from, 0, sizeof(strip) * (to - from));
+}
+
+INLINE void add_up(const strip *g, int n, vec *sums)
+{
+    for (int o = 0; o < n; o++)
+        for (int v = 0; v < VECTORS; v++)
+            sums[o] += g[o][v];
+}
+
+INLINE void gathered(const vec *sums, int rows, int columns, int stride, float *out, int by_row, int by_column)
+{
+    for (int r = 0; r < rows; r++)
+        for (int c = 0; c < columns; c++)
+            out[r * by_row + c * by_column] += total(sums[r * stride + c]);
+}
+
+/* Lanes of a row, zeros behind the last. */
+INLINE void load(const float *from, int n, vec *to)
+{
+    if (n == LANES)
+        memcpy(to, from, sizeof(strip));
+    else {
+        memset(to, 0, sizeof(strip));
+        memcpy(to, from, sizeof(float) * n);
+    }
+}
+
+INLINE void add_to(float *to, int n, const vec *x)
+{
+    const float *from = (const float *)x;
+    for (int i = 0; i < n; i++)
+        to[i] += from[i];
+}
+
+typedef struct { /* of a context network; gradients have the same form */
+    float *first, *first_bias, *second, *second_bias, *last, *last_bias, *skip;
+} network;
+
+typedef struct {
+    matrix first, second, last, skip, first_back, second_back, last_back, skip_back;
+    strip x[SIDE], h1[SIDE], h2[SIDE], out[4], g_out[4], g_h2[SIDE], g_h1[SIDE], g_x[SIDE];
+    vec first_sums[SIDE * SIDE], second_sums[SIDE * SIDE], last_sums[SIDE * 4], skip_sums[SIDE * 4];
+    vec first_bias[SIDE], second_bias[SIDE], last_bias[4];
+} rate_scratch;
+
+size_t inrc_rate_scratch(void) { return sizeof(rate_scratch); }
+
+/* Bits of latents[start .. stop) that `mask` weighs, and, where there are gradients, theirs: see `_Rate` in context.py.
+ * `features` lie `stride` apart, beginning with that of latents[start]. `near`: latents as neighbours; `range`: of the scale's logarithm. */
+FOR_EVERY_CPU
+double inrc_rate(rate_scratch *s, const float *latents, const float *near, const float *features, const float *mask,
+                 size_t start, size_t stop, const int64_t *offsets, int neighbours, int n_features, size_t stride, int width,
+                 const network *net, const float *range, float *g_latents, float *g_features, const network *g)
+{
+    int inputs = neighbours + n_features, all_in = whole(inputs), all_width = whole(width);
+    double bits = 0;
+    fill(&s->first, inputs, width, net->first, width, 1), fill(&s->first_back, width, inputs, net->first, 1, width);
+    fill(&s->second, width, width, net->second, width, 1), fill(&s->second_back, width, width, net->second, 1, width);
+    fill(&s->last, width, 2, net->last, 2, 1), fill(&s->last_back, 2, width, net->last, 1, 2);
+    fill(&s->skip, inputs, 2, net->skip, 2, 1), fill(&s->skip_back, 2, inputs, net->skip, 1, 2);
+    memset(s->first_sums, 0, (char *)(s + 1) - (char *)s->first_sums);
+    clear(s->x, inputs, all_in), clear(s->g_out, 0, 4);
+    for (size_t i = start; i < stop; i += LANES) {
+        int n = stop - i < LANES ? (int)(stop - i) : LANES, any = 0;
+        strip counted, value;
+        load(mask + i - start, n, counted);
+        for (int v = 0; v < VECTORS; v++)
+            for (int j = 0; j < 16; j++)
+                any |= counted[v][j] != 0;
+        if (!any)
+            continue;
+        load(latents + i, n, value);
+        for (int k = 0; k < neighbours; k++)
+            load(near + i + offsets[k], n, s->x[k]);
+        for (int k = 0; k < n_features; k++)
+            load(features + k * stride + i - start, n, s->x[neighbours + k]);
+        spread(net->first_bias, width, s->h1), clear(s->h1, width, all_width);
+        multiply(&s->first, s->x, s->h1);
+        spread(net->second_bias, width, s->h2), clear(s->h2, width, all_width);
+        spread(net->last_bias, 2, s->out), clear(s->out, 2, 4);
+        for (int o = 0; o < all_width; o++)
+            for (int v = 0; v < VECTORS; v++)
+                s->h1[o][v] = positive(s->h1[o][v]);
+        multiply(&s->second, s->h1, s->h2);
+        for (int o = 0; o < all_width; o++)
+            for (int v = 0; v < VECTORS; v++)
+                s->h2[o][v] = positive(s->h2[o][v]);
+        multiply(&s->last, s->h2, s->out), multiply(&s->skip, s->x, s->out);
+        vec sum = {0};
+        for (int v = 0; v < VECTORS; v++) {
+            vec residual = value[v] - s->out[0][v], log2_scale = bounded(s->out[1][v], range[0], range[1]);
+            vec per_scale = exp2_of(-log2_scale), right = residual + 0.5f, left = residual - 0.5f;
+            vec upper = exp2_of(bounded(magnitude(right) * per_scale * (-1 / LN2), -126, 0));
+            vec lower = exp2_of(bounded(magnitude(left) * per_scale * (-1 / LN2), -126, 0));
+            vec p = choose(right * left < 0, 1 - 0.5f * (upper + lower), 0.5f * magnitude(upper - lower));
+            p = choose(p < PROBABILITY_MIN, all(PROBABILITY_MIN), p);
+            sum -= log2_of(p) * counted[v];
+            vec per_bit = -0.5f / LN2 * per_scale / p * counted[v];
+            vec by_residual = per_bit * (upper - lower);
+            s->g_out[0][v] = -by_residual;
+            s->g_out[1][v] = per_bit * (left * lower - right * upper) * LN2;
+        }
+        bits += total(sum);
+        if (!g_latents)
+            continue;
+        for (int v = 0; v < VECTORS; v++)
+            value[v] = -s->g_out[0][v];
+        add_to(g_latents + i, n, value);
+        correlate(&s->last, s->h2, s->g_out, s->last_sums), correlate(&s->skip, s->x, s->g_out, s->skip_sums);
+        add_up(s->g_out, 2, s->last_bias);
+        clear(s->g_h2, 0, all_width), multiply(&s->last_back, s->g_out, s->g_h2);
+        for (int o = 0; o < all_width; o++)
+            for (int v = 0; v < VECTORS; v++)
+                s->g_h2[o][v] = (vec)((s->h2[o][v] > 0) & (ivec)s->g_h2[o][v]);
+        correlate(&s->second, s->h1, s->g_h2, s->second_sums), add_up(s->g_h2, width, s->second_bias);
+        clear(s->g_h1, 0, all_width), multiply(&s->second_back, s->g_h2, s->g_h1);
+        for (int o = 0; o < all_width; o++)
+            for (int v = 0; v < VECTORS; v++)
+                s->g_h1[o][v] = (vec)((s->h1[o][v] > 0) & (ivec)s->g_h1[o][v]);
+        correlate(&s->first, s->x, s->g_h1, s->first_sums), add_up(s->g_h1, width, s->first_bias);
+        clear(s->g_x, 0, all_in), multiply(&s->first_back, s->g_h1, s->g_x), multiply(&s->skip_back, s->g_out, s->g_x);
+        for (int k = 0; k < neighbours; k++)
+            add_to(g_latents + i + offsets[k], n, s->g_x[k]);
+        for (int k = 0; k < n_features; k++)
+            add_to(g_features + k * stride + i - start, n, s->g_x[neighbours + k]);
+    }
+    if (g_latents) {
+        gathered(s->first_sums, inputs, width, all_width, g->first, width, 1);
+        gathered(s->second_sums, width, width, all_width, g->second, width, 1);
+        gathered(s->last_sums, width, 2, 4, g->last, 2, 1), gathered(s->skip_sums, inputs, 2, 4, g->skip, 2, 1);
+        gathered(s->first_bias, width, 1, 1, g->first_bias, 1, 1), gathered(s->second_bias, width, 1, 1, g->second_bias, 1, 1);
+        gathered(s->last_bias, 2, 1, 1, g->last_bias, 1, 1);
+    }
+    return bits;
+}
+
+typedef struct { /* of the synthesis's 1x1 layers; gradients have the same form */
+    float *hidden, *hidden_bias, *pixel, *pixel_bias, *skip;
+} pointwise;
+
+typedef struct {
+    matrix hidden, pixel, skip, hidden_back, pixel_back, skip_back;
+    strip x[SIDE], h[SIDE], out[4], line[4], g_h[SIDE], g_x[SIDE];
+    vec hidden_sums[SIDE * SIDE], pixel_sums[SIDE * 4], skip_sums[SIDE * 4], hidden_bias[SIDE], pixel_bias[4];
+} pointwise_scratch;
+
+size_t inrc_pointwise_scratch(void) { return sizeof(pointwise_scratch); }
+
+/* pixel relu(hidden x + bias) + bias into `out` and skip x into `line`, all of n samples a channel; or, where there are
+ * `g_x` and `g`, from the gradients that `out` and `line` then hold: see `_Pointwise` in synthesis.py. */
+FOR_EVERY_CPU
+void inrc_pointwise(pointwise_scratch *s, const float *x, size_t n, int levels, int hidden, int channels, const pointwise *w,
+                    float *out, float *line, float *g_x, const pointwise *g)
+{
+    int all_in = whole(levels), all_hidden = whole(hidden);
+    fill(&s->hidden, levels, hidden, w->hidden, 1, levels), fill(&s->hidden_back, hidden, levels, w->hidden, levels, 1);
+    fill(&s->pixel, hidden, channels, w->pixel, 1, hidden), fill(&s->pixel_back, channels, hidden, w->pixel, hidden, 1);
+    fill(&s->skip, levels, channels, w->skip, 1, levels), fill(&s->skip_back, channels, levels, w->skip, levels, 1);
+    memset(s->hidden_sums, 0, (char *)(s + 1) - (char *)s->hidden_sums);
+    clear(s->x, levels, all_in), clear(s->out, 0, 4), clear(s->line, 0, 4);
+    for (size_t i = 0; i < n; i += LANES) {
+        int count = n - i < LANES ? (int)(n - i) : LANES;
+        for (int k = 0; k < levels; k++)
+            load(x + k * n + i, count, s->x[k]);
+        spread(w->hidden_bias, hidden, s->h), clear(s->h, hidden, all_hidden);
+        multiply(&s->hidden, s->x, s->h);
+        for (int o = 0; o < all_hidden; o++)
+            for (int v = 0; v < VECTORS; v++)
+                s->h[o][v] = positive(s->h[o][v]);
+        if (!g_x) {
+            spread(w->pixel_bias, channels, s->out), clear(s->line, 0, 4);
+            multiply(&s->pixel, s->h, s->out), multiply(&s->skip, s->x, s->line);
+            for (int o = 0; o < channels; o++) {
+                memcpy(out + o * n + i, s->out[o], sizeof(float) * count);
+                memcpy(line + o * n + i, s->line[o], sizeof(float) * count);
+            }
+            continue;
+        }
+        for (int o = 0; o < channels; o++)
+            load(out + o * n + i, count, s->out[o]), load(line + o * n + i, count, s->line[o]);
+        correlate(&s->pixel, s->h, s->out, s->pixel_sums), correlate(&s->skip, s->x, s->line, s->skip_sums);
+        add_up(s->out, channels, s->pixel_bias);
+        clear(s->g_h, 0, all_hidden), multiply(&s->pixel_back, s->out, s->g_h);
+        for (int o = 0; o < all_hidden; o++)
+            for (int v = 0; v < VECTORS; v++)
+                s->g_h[o][v] = (vec)((s->h[o][v] > 0) & (ivec)s->g_h[o][v]);
+        correlate(&s->hidden, s->x, s->g_h, s->hidden_sums), add_up(s->g_h, hidden, s->hidden_bias);
+        clear(s->g_x, 0, all_in), multiply(&s->hidden_back, s->g_h, s->g_x), multiply(&s->skip_back, s->line, s->g_x);
+        for (int k = 0; k < levels; k++)
+            memcpy(g_x + k * n + i, s->g_x[k], sizeof(float) * count);
+    }
+    if (g_x) {
+        gathered(s->hidden_sums, levels, hidden, all_hidden, g->hidden, 1, levels);
+        gathered(s->pixel_sums, hidden, channels, 4, g->pixel, 1, hidden);
+        gathered(s->skip_sums, levels, channels, 4, g->skip, 1, levels);
+        gathered(s->hidden_bias, hidden, 1, 1, g->hidden_bias, 1, 1);
+        gathered(s->pixel_bias, channels, 1, 1, g->pixel_bias, 1, 1);
+    }
+}
+
+/* 3x3 convolution of `channels` (at most 4) planes, padded by one, into as many of rows x columns: see `_Conv3x3`. */
+FOR_EVERY_CPU
+void inrc_conv3x3(const float *restrict padded, int channels, size_t rows, size_t columns, const float *weight,
+                  const float *bias, float *restrict out)
+{
+    size_t wide = columns + 2, plane = wide * (rows + 2);
+    for (int o = 0; o < channels; o++)
+        for (size_t y = 0; y < rows; y++) {
+            float *to = out + (o * rows + y) * columns;
+            for (size_t x = 0; x < columns; x++)
+                to[x] = bias[o];
+            for (int i = 0; i < channels; i++)
+                for (int dy = 0; dy < 3; dy++) {
+                    const float *from = padded + i * plane + (y + dy) * wide, *w = weight + ((o * channels + i) * 3 + dy) * 3;
+                    for (size_t x = 0; x < columns; x++)
+                        to[x] += w[0] * from[x] + w[1] * from[x + 1] + w[2] * from[x + 2];
+                }
+        }
+}
+
+INLINE float dot(const float *a, const float *b, size_t n)
+{
+    vec sum = {0}, x, y;
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16) {
+        memcpy(&x, a + i, sizeof x), memcpy(&y, b + i, sizeof y);
+        sum += x * y;
+    }
+    float rest = total(sum);
+    for (; i < n; i++)
+        rest += a[i] * b[i];
+    return rest;
+}
+
+/* Its gradients, which are added to what `g_padded` and `g_weight` hold. */
+FOR_EVERY_CPU
+void inrc_conv3x3_back(const float *restrict padded, int channels, size_t rows, size_t columns, const float *weight,
+                       const float *restrict g, float *restrict g_padded, float *restrict g_weight)
+{
+    size_t wide = columns + 2, plane = wide * (rows + 2);
+    for (size_t y = 0; y < rows; y++)
+        for (int o = 0; o < channels; o++) {
+            const float *by = g + (o * rows + y) * columns;
+            for (int i = 0; i < channels; i++)
+                for (int dy = 0; dy < 3; dy++) {
+                    size_t line = i * plane + (y + dy) * wide, tap = ((o * channels + i) * 3 + dy) * 3;
+                    const float *w = weight + tap;
+                    for (int dx = 0; dx < 3; dx++) {
+                        float *to = g_padded + line + dx;
+                        g_weight[tap + dx] += dot(by, padded + line + dx, columns);
+                        for (size_t x = 0; x < columns; x++)
+                            to[x] += w[dx] * by[x];
+                    }
+                }
+        }
+}
+
+/* What lies at i - 2 ... i + 2 of n, where edges repeat. */
+INLINE size_t at(size_t i, int k, size_t n)
+{
+    ptrdiff_t place = (ptrdiff_t)i - 2 + k;
+    return place < 0 ? 0 : (size_t)place >= n ? n - 1 : (size_t)place;
+}
+
+/* Planes of rows x columns into twice as many rows, by the `phases` (2, 5) of upsampling.py. */
+FOR_EVERY_CPU
+void inrc_double_rows(const float *restrict x, size_t planes, size_t rows, size_t columns, const float *phases,
+                      float *restrict out)
+{
+    for (size_t p = 0; p < planes; p++, x += rows * columns)
+        for (size_t i = 0; i < rows; i++) {
+            const float *a = x + at(i, 0, rows) * columns, *b = x + at(i, 1, rows) * columns, *c = x + i * columns;
+            const float *d = x + at(i, 3, rows) * columns, *e = x + at(i, 4, rows) * columns, *w = phases;
+            for (int odd = 0; odd < 2; odd++, out += columns, w += 5)
+                for (size_t j = 0; j < columns; j++)
+                    out[j] = w[0] * a[j] + w[1] * b[j] + w[2] * c[j] + w[3] * d[j] + w[4] * e[j];
+        }
+}
+
+/* Gradients: added to `g_x` and `g_phases`. */
+FOR_EVERY_CPU
+void inrc_double_rows_back(const float *restrict x, size_t planes, size_t rows, size_t columns, const float *phases,
+                           const float *restrict g, float *restrict g_x, float *restrict g_phases)
+{
+    for (size_t p = 0; p < planes; p++, x += rows * columns, g_x += rows * columns)
+        for (size_t i = 0; i < rows; i++, g += 2 * columns)
+            for (int k = 0; k < 5; k++) {
+                size_t line = at(i, k, rows) * columns;
+                float even = phases[k], odd = phases[5 + k];
+                g_phases[k] += dot(g, x + line, columns), g_phases[5 + k] += dot(g + columns, x + line, columns);
+                for (size_t j = 0; j < columns; j++)
+                    g_x[line + j] += even * g[j] + odd * g[columns + j];
+            }
+}
+
+/* Lines of n into twice as long ones; `buffer` takes 4 n + 8. */
+FOR_EVERY_CPU
+void inrc_double_columns(const float *restrict x, size_t lines, size_t n, const float *phases, float *restrict out,
+                         float *restrict buffer)
+{
+    const float *w = phases, *v = phases + 5;
+    for (size_t l = 0; l < lines; l++, x += n, out += 2 * n) {
+        buffer[0] = buffer[1] = x[0], buffer[n + 2] = buffer[n + 3] = x[n - 1];
+        memcpy(buffer + 2, x, sizeof(float) * n);
+        const float *b = buffer;
+        for (size_t i = 0; i < n; i++, b++) {
+            out[2 * i] = w[0] * b[0] + w[1] * b[1] + w[2] * b[2] + w[3] * b[3] + w[4] * b[4];
+            out[2 * i + 1] = v[0] * b[0] + v[1] * b[1] + v[2] * b[2] + v[3] * b[3] + v[4] * b[4];
+        }
+    }
+}
+
+FOR_EVERY_CPU
+void inrc_double_columns_back(const float *restrict x, size_t lines, size_t n, const float *phases, const float *restrict g,
+                              float *restrict g_x, float *restrict g_phases, float *restrict buffer)
+{
+    float *padded = buffer, *even = buffer + n + 4, *odd = even + n, *back = odd + n;
+    for (size_t l = 0; l < lines; l++, x += n, g += 2 * n, g_x += n) {
+        padded[0] = padded[1] = x[0], padded[n + 2] = padded[n + 3] = x[n - 1];
+        memcpy(padded + 2, x, sizeof(float) * n);
+        memset(back, 0, sizeof(float) * (n + 4));
+        for (size_t i = 0; i < n; i++)
+            even[i] = g[2 * i], odd[i] = g[2 * i + 1];
+        for (int k = 0; k < 5; k++) {
+            float w = phases[k], v = phases[5 + k];
+            g_phases[k] += dot(even, padded + k, n), g_phases[5 + k] += dot(odd, padded + k, n);
+            for (size_t i = 0; i < n; i++)
+                back[k + i] += w * even[i] + v * odd[i];
+        }
+        memcpy(g_x, back + 2, sizeof(float) * n);
+        g_x[0] += back[0] + back[1], g_x[n - 1] += back[n + 2] + back[n + 3];
+    }
+}
+
+void INRC_FUSED(void) {}

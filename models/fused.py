@@ -1,0 +1,184 @@
+"""What a step of training spends its time on, in C (`fused.c`), where the package was built with a compiler and tensors lie
+in a CPU's memory as float32. Elsewhere, or with INRC_NATIVE=0, torch does the same.
+"""
+
+import ctypes
+import os
+import threading
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..runtime.native import SWITCH
+
+VERSION = 1  # of the functions; `fused.c` has the same
+SIDE = 64  # inputs or outputs of a layer, at most
+CHANNELS = 4  # of pixels, at most
+ALIGNMENT = 64  # bytes
+Pointer = ctypes.c_void_p
+
+
+@cache
+def library() -> ctypes.CDLL | None:
+    """The functions, or None where there are none."""
+    paths = sorted(Path(__file__).parent.glob("_fused.*"))
+    try:
+        fused = ctypes.CDLL(str(paths[0]))
+    except (IndexError, OSError):  # not built, or built for another machine
+        return None
+    if not hasattr(fused, f"inrc_fused_{VERSION}"):  # left over from another version's build
+        return None
+    number, size = ctypes.c_int, ctypes.c_size_t
+    fused.inrc_rate_scratch.restype = fused.inrc_pointwise_scratch.restype = size
+    fused.inrc_rate.restype = ctypes.c_double
+    fused.inrc_rate.argtypes = (*(Pointer,) * 5, size, size, Pointer, number, number, size, number, *(Pointer,) * 5)
+    fused.inrc_pointwise.argtypes = (Pointer, Pointer, size, number, number, number, *(Pointer,) * 5)
+    fused.inrc_conv3x3.argtypes = (Pointer, number, size, size, *(Pointer,) * 3)
+    fused.inrc_conv3x3_back.argtypes = (Pointer, number, size, size, *(Pointer,) * 4)
+    fused.inrc_double_rows.argtypes = (Pointer, size, size, size, *(Pointer,) * 2)
+    fused.inrc_double_rows_back.argtypes = (Pointer, size, size, size, *(Pointer,) * 4)
+    fused.inrc_double_columns.argtypes = (Pointer, size, size, *(Pointer,) * 3)
+    fused.inrc_double_columns_back.argtypes = (Pointer, size, size, *(Pointer,) * 5)
+    return fused
+
+
+def takes(*tensors: Tensor) -> bool:
+    """Whether these are for it: float32, on a CPU, and not of a graph that is being made."""
+    if os.environ.get(SWITCH) == "0" or torch.compiler.is_exporting() or library() is None:
+        return False
+    return all(tensor.dtype == torch.float32 and tensor.device.type == "cpu" for tensor in tensors)
+
+
+_kept = threading.local()  # room for the functions to work in
+
+
+def _room(name: str, size: int) -> int:
+    """The aligned address of `size` bytes, which a thread keeps from call to call."""
+    room = vars(_kept).get(name)
+    if room is None or len(room) < size + ALIGNMENT:
+        vars(_kept)[name] = room = torch.empty(size + ALIGNMENT, dtype=torch.uint8)
+    return -(-room.data_ptr() // ALIGNMENT) * ALIGNMENT
+
+
+def _record(tensors: Sequence[Tensor]) -> ctypes.Array:
+    """Of the addresses of contiguous tensors."""
+    return (Pointer * len(tensors))(*(tensor.data_ptr() for tensor in tensors))
+
+
+def _functions() -> ctypes.CDLL:
+    fused = library()
+    assert fused, "`takes` was to be asked before"
+    return fused
+
+
+def rate(
+    latents: Tensor,
+    near: Tensor,
+    features: Tensor,
+    mask: Tensor,
+    start: int,
+    offsets: Sequence[int],
+    weights: Sequence[Tensor],
+    log2_scales: tuple[float, float],
+    gradients: tuple[Tensor, Tensor] | None,
+) -> tuple[float, list[Tensor]]:
+    """Bits of those latents from `start` on that `mask` and `features` (n, ...) are of; `near` are the latents as neighbours.
+
+    `weights`: first, its bias, second, its bias, last, its bias, skip. `gradients`, of latents and of features, are added to
+    if wanted; those of the weights are returned.
+    """
+    fused = _functions()
+    own, to = [weight.contiguous() for weight in weights], [torch.zeros_like(weight) for weight in weights]
+    g_latents, g_features = gradients or (None, None)
+    bits = fused.inrc_rate(
+        _room("rate", fused.inrc_rate_scratch()),
+        latents.data_ptr(),
+        near.data_ptr(),
+        features.data_ptr(),
+        mask.data_ptr(),
+        start,
+        start + len(mask),
+        (ctypes.c_int64 * len(offsets))(*offsets),
+        len(offsets),
+        len(features),
+        features.stride(0) if len(features) else 0,
+        len(own[2]),
+        _record(own),
+        (ctypes.c_float * 2)(*log2_scales),
+        None if g_latents is None else g_latents.data_ptr(),
+        None if g_features is None else g_features.data_ptr(),
+        _record(to),
+    )
+    return bits, to
+
+
+def pointwise(x: Tensor, weights: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """As `_Pointwise` in synthesis.py, of x (levels, n); `weights`: hidden, its bias, pixel, its bias, skip."""
+    out, line = (x.new_empty(len(weights[2]), x.shape[1]) for _ in range(2))
+    _pointwise(x, weights, out, line, None, None)
+    return out, line
+
+
+def pointwise_back(x: Tensor, weights: Sequence[Tensor], grad: Tensor, grad_line: Tensor) -> list[Tensor]:
+    """Gradients of x and of the weights."""
+    g_x, to = torch.empty_like(x), [torch.zeros_like(weight) for weight in weights]
+    _pointwise(x, weights, grad.contiguous(), grad_line.contiguous(), g_x, to)
+    return [g_x, *to]
+
+
+def _pointwise(
+    x: Tensor, weights: Sequence[Tensor], out: Tensor, line: Tensor, g_x: Tensor | None, to: list[Tensor] | None
+) -> None:
+    fused, own = _functions(), [weight.contiguous() for weight in weights]
+    sizes = x.shape[1], len(x), len(own[0]), len(own[2])
+    room = _room("pointwise", fused.inrc_pointwise_scratch())
+    given = None if g_x is None else g_x.data_ptr()
+    fused.inrc_pointwise(
+        room, x.data_ptr(), *sizes, _record(own), out.data_ptr(), line.data_ptr(), given, _record(to) if to else None
+    )
+
+
+def conv3x3(padded: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """(1, c, h + 2, w + 2) -> (1, c, h, w)"""
+    _, channels, rows, columns = padded.shape
+    padded, weight, out = padded.contiguous(), weight.contiguous(), padded.new_empty(1, channels, rows - 2, columns - 2)
+    shape = channels, rows - 2, columns - 2
+    _functions().inrc_conv3x3(padded.data_ptr(), *shape, weight.data_ptr(), bias.data_ptr(), out.data_ptr())
+    return out
+
+
+def conv3x3_back(padded: Tensor, weight: Tensor, grad: Tensor) -> tuple[Tensor, Tensor]:
+    """Gradients of `padded` and `weight`."""
+    padded, weight, grad = padded.contiguous(), weight.contiguous(), grad.contiguous()
+    g_padded, g_weight = torch.zeros_like(padded), torch.zeros_like(weight)
+    given = weight.data_ptr(), grad.data_ptr(), g_padded.data_ptr(), g_weight.data_ptr()
+    _functions().inrc_conv3x3_back(padded.data_ptr(), *grad.shape[1:], *given)
+    return g_padded, g_weight
+
+
+def double(x: Tensor, phases: Tensor, dim: int) -> Tensor:
+    """(c, h, w), twice as long along `dim` (1 or 2), by the phases (2, 5) of upsampling.py."""
+    x, (channels, rows, columns) = x.contiguous(), x.shape
+    if dim == 1:
+        out = x.new_empty(channels, 2 * rows, columns)
+        _functions().inrc_double_rows(x.data_ptr(), *x.shape, phases.data_ptr(), out.data_ptr())
+        return out
+    out, room = x.new_empty(channels, rows, 2 * columns), _room("double", 4 * (4 * columns + 8))
+    _functions().inrc_double_columns(x.data_ptr(), channels * rows, columns, phases.data_ptr(), out.data_ptr(), room)
+    return out
+
+
+def double_back(x: Tensor, phases: Tensor, dim: int, grad: Tensor) -> tuple[Tensor, Tensor]:
+    """Gradients of x and of the phases."""
+    x, grad, g_x, to = x.contiguous(), grad.contiguous(), torch.zeros_like(x), torch.zeros_like(phases)
+    given = phases.data_ptr(), grad.data_ptr(), g_x.data_ptr(), to.data_ptr()
+    if dim == 1:
+        _functions().inrc_double_rows_back(x.data_ptr(), *x.shape, *given)
+    else:
+        channels, rows, columns = x.shape
+        room = _room("double", 4 * (4 * columns + 8))
+        _functions().inrc_double_columns_back(x.data_ptr(), channels * rows, columns, *given, room)
+    return g_x, to

@@ -1,0 +1,89 @@
+"""A group of network tensors: whole, or as differences to a clip's first segment's group of that name."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from .coder import Coder
+from .entropy import Counts, EntropyModel, code_model
+from .wire import BitstreamError
+
+EXPONENTS = 32  # a step is 2**-exponent
+
+
+@dataclass(frozen=True)
+class Group:
+    """Tensors that share a step, 2**-`exponent`, and an entropy model; `symbols` by tensor name, integers.
+
+    `differences`, if they are written as such to the group of a clip's first segment: what those are coded with. Step and
+    model are then that group's.
+    """
+
+    exponent: int
+    model: EntropyModel
+    symbols: dict[str, np.ndarray]
+    differences: EntropyModel | None = None
+
+    @property
+    def flat(self) -> np.ndarray:
+        """(n,) int64, the symbols of all tensors in a row."""
+        return np.concatenate([symbols.ravel() for symbols in self.symbols.values()]).astype(np.int64)
+
+    @property
+    def step(self) -> float:
+        """What a symbol of 1 stands for."""
+        return float(self.model.values(np.ones(1, np.int64), self.exponent)[0])
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        return {name: symbols.shape for name, symbols in self.symbols.items()}
+
+    def values(self) -> dict[str, np.ndarray]:
+        """float32 tensors."""
+        return {name: self.model.values(symbols, self.exponent) for name, symbols in self.symbols.items()}
+
+
+def code_group(
+    coder: Coder,
+    shapes: dict[str, tuple[int, ...]],
+    given: Group | None = None,
+    histograms: Counts = (),
+    base: Callable[[], Group] | None = None,
+) -> Group:
+    """Where there is a `base`, whether these are differences to it; if not, a step exponent; an entropy model's record, and
+    the symbols of all tensors in a row."""
+    if base and coder.integer(2, given.differences is not None if given else None):
+        return code_differences(coder, shapes, base(), given)
+    exponent, model = code_record(coder, given, histograms)
+    flat = model.code(coder, count(shapes), None if given is None else given.flat)
+    return Group(exponent, model, shaped(flat, shapes))
+
+
+def code_record(coder: Coder, given: Group | None = None, histograms: Counts = ()) -> tuple[int, EntropyModel]:
+    """A group's step exponent and entropy model."""
+    exponent = coder.integer(EXPONENTS, given.exponent if given else None)
+    return exponent, code_model(coder, given.model if given else None, histograms)
+
+
+def code_differences(coder: Coder, shapes: dict[str, tuple[int, ...]], base: Group, given: Group | None = None) -> Group:
+    """An entropy model's record, and by how much symbols differ from those of `base`, whose step and model they have."""
+    if shapes != base.shapes:
+        raise BitstreamError(f"wanted differences of tensors {base.shapes} as the first segment has them, got {shapes}")
+    model = code_model(coder, given.differences if given else None)
+    flat = base.flat + model.code(coder, count(shapes), given.flat - base.flat if given else None)
+    least, most = base.model.range
+    if flat.size and not least <= flat.min() <= flat.max() <= most:
+        raise BitstreamError(f"wanted differences to symbols from {least} to {most}, got up to {np.abs(flat).max()}")
+    return Group(base.exponent, base.model, shaped(flat, shapes), model)
+
+
+def count(shapes: dict[str, tuple[int, ...]]) -> int:
+    """Of symbols."""
+    return sum(int(np.prod(shape)) for shape in shapes.values())
+
+
+def shaped(flat: np.ndarray, shapes: dict[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
+    """By name what `Group.flat` has in a row."""
+    ends = np.cumsum([int(np.prod(shape)) for shape in shapes.values()])
+    return {name: part.reshape(shape) for (name, shape), part in zip(shapes.items(), np.split(flat, ends[:-1]))}

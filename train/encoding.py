@@ -1,0 +1,160 @@
+"""One picture on its way to a file: what it is made of, its fit, and of what was written the nearest to the goal."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..export.bitstream import Exported, export
+from ..models.method import Method, UnsuitedError
+from ..models.weights import toward
+from ..runtime.segment import Segment
+from ..runtime.syntax import COLOURS, Signal
+from .fit import NOTHING, Fit, Measure
+from .goal import Goal
+from .pictures import Picture
+from .progress import Progress, Watch
+
+PARAMETER_BITS = 7  # of a network's parameter, a first estimate
+WATCH_STEPS = 20  # between reports where nothing is measured
+
+
+@dataclass(frozen=True)
+class Result:
+    """A written picture; `missed` says in words by how much a goal was missed, empty where it was met."""
+
+    data: bytes = field(repr=False)
+    networks_bytes: int
+    measure: Measure
+    lmbda: float
+    iterations: int
+    seconds: float
+    notes: tuple[str, ...]
+    missed: str = ""
+    interrupted: bool = False
+
+    @property
+    def bpp(self) -> float:
+        return self.measure.bpp
+
+    @property
+    def psnr(self) -> float:
+        """dB, of the decoded integer pixels."""
+        return self.measure.psnr
+
+    def facts(self) -> dict[str, Any]:
+        """For JSON."""
+        names = ("bpp", "psnr", "lmbda", "networks_bytes", "iterations", "seconds", "missed", "interrupted")
+        return {name: getattr(self, name) for name in names} | {"bytes": len(self.data)}
+
+
+class Encoding:
+    """`iteration` counts those of all fits; `saved` is what to go on from; `written` a file, its measure, its lambda."""
+
+    def __init__(
+        self,
+        picture: Picture,
+        method: Method,
+        best_coding: bool,
+        goal: Goal,
+        device: torch.device,
+        seed: int,
+        watch: Watch,
+        begin: Mapping[str, torch.Tensor] = NOTHING,
+        base: Segment | None = None,
+    ) -> None:
+        height, width, channels = picture.pixels.shape[-3:]
+        pixels = picture.pixels.reshape(-1, height, width, channels)
+        depth = 8 * pixels.dtype.itemsize
+        self.picture, self.method, self.goal, self.watch, self.begin = picture, method, goal, watch, begin
+        self.base = base
+        self.signal = Signal(height, width, COLOURS[channels - 1], depth, len(pixels))
+        if len(pixels) > 1 and not method.sets:
+            raise UnsuitedError(f"method {method.name}: wanted one picture, got a set of {len(pixels)}")
+        self.lmbda = goal.first_lmbda(self.signal.pixels)
+        self.recipe = method.recipe(self.lmbda)
+        if base:
+            self.recipe = toward(self.recipe, base, device)
+        target = torch.from_numpy(pixels.astype(np.float32) / (2**depth - 1)).permute(0, 3, 1, 2)
+        self.target, self.seed = target.contiguous().to(device), seed
+        self.iteration, self.saved, self.best_coding = 0, {}, best_coding
+        self.build(goal.first_bytes(self.signal.pixels))
+        self.written: tuple[Exported, Measure, float] | None = None
+
+    def build(self, nbytes: float) -> None:
+        """An architecture for a file of about so many bytes, and a first start."""
+        self.nbytes, self.architecture = nbytes, self.method.build(self.signal, nbytes)
+        self.fit = self.start(0)
+
+    def start(self, candidate: int) -> Fit:
+        """A fresh fit, each candidate from another seed."""
+        seed = 1000 * candidate + self.seed
+        return Fit(self.architecture, self.target, self.lmbda, self.recipe, seed, self.begin)
+
+    def state(self) -> dict[str, Any]:
+        """All that a resumed encode needs, for torch.save."""
+        return {"fit": self.fit.state(), "iteration": self.iteration, "nbytes": self.nbytes}
+
+    def load(self, state: dict[str, Any]) -> None:
+        self.build(state["nbytes"])
+        self.fit.load(state["fit"])
+        self.iteration = state["iteration"]
+
+    def tell(self, stage: str, done: float, iteration: int) -> None:
+        """Of steps whose outcome is not measured."""
+        self.watch(Progress(stage, done, iteration, self.fit.lmbda, math.nan, math.nan))
+
+    def estimated(self, measure: Measure) -> float:
+        """Bytes of the file."""
+        counted = [] if self.fit.phase.bits else [name for name, _, _ in self.architecture.manifest.tensors]
+        parameters = sum(self.fit.inr.tensors[name].numel() for name in counted)
+        return (measure.bpp * self.signal.pixels + PARAMETER_BITS * parameters) / 8
+
+    def finish(self) -> float:
+        """Quantize, write, verify, measure; keep what is nearest to the goal. Returns how far lambda should move."""
+        fit, lmbda = self.fit, self.fit.lmbda
+        with torch.no_grad():
+            exported = export(
+                self.architecture,
+                fit.best,
+                lambda tensors: fit.distortion(tensors, fit.best.latents).item(),
+                lambda tensors: lmbda * fit.rate(tensors, fit.best.latents).item(),
+                lmbda / self.signal.pixels,
+                self.picture.metadata,
+                self.best_coding,
+                self.base,
+            )
+        mse = mean_squared_error(exported.pixels, self.picture.pixels.reshape(exported.pixels.shape))
+        measure = Measure(mse, 8 * len(exported.data) / self.signal.pixels)
+        error = self.goal.error(len(exported.data), self.signal.pixels, measure.psnr)
+        if self.written is None or abs(error) < abs(self.error()):
+            self.written = exported, measure, lmbda
+        return error
+
+    def error(self) -> float:
+        """How far lambda should move from that of what is written."""
+        assert self.written
+        return self.goal.error(len(self.written[0].data), self.signal.pixels, self.written[1].psnr)
+
+    def met(self) -> bool:
+        assert self.written
+        return self.goal.met(len(self.written[0].data), self.signal.pixels, self.written[1].psnr)
+
+    def result(self) -> Result:
+        assert self.written
+        exported, measure, lmbda = self.written
+        reached = {"bytes": len(exported.data), "bpp": measure.bpp, "psnr": measure.psnr, "lmbda": lmbda}[self.goal.kind]
+        missed = "" if self.met() else f"wanted {self.goal.kind} {self.goal.value:g}, reached {reached:g}"
+        facts = exported.networks_bytes, measure, lmbda, self.iteration
+        return Result(exported.data, *facts, 0.0, self.picture.notes, missed)
+
+
+def mean_squared_error(decoded: Iterable[np.ndarray], pixels: np.ndarray) -> float:
+    """Of decoded frames against (frames, height, width, channels) of the same integers, on the scale of [0, 1]."""
+    total = 0.0
+    for theirs, mine in zip(decoded, pixels, strict=True):
+        total += float(np.square(theirs.reshape(mine.shape).astype(np.float32) - mine).sum(dtype=np.float64))
+    return total / pixels.size / np.iinfo(pixels.dtype).max ** 2

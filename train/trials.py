@@ -1,0 +1,58 @@
+"""Before the fit: trial fits that find lambda for a rate, and starts that choose the networks' size and the best seed."""
+
+import math
+import time
+
+from .encoding import WATCH_STEPS, Encoding
+from .fit import Budget, Fit, run
+from .goal import moved
+
+AIMS, AIM_SHARE, FEWEST_AIM = 2, 0.1, 40  # trial fits towards a rate, their share of the iterations, and how short is none
+WARMUP_EXCESS = 0.7  # of the latents that a start spends, what is left in the end
+FEWEST_WARMUP = 20  # iterations under which a start says nothing
+TIMED_STEPS = 3  # which tell what seconds are in steps
+
+
+def aim(encoding: Encoding, budget: Budget) -> None:
+    """Find a lambda for a rate by short trial fits: latents that a fit has it hardly gives up if lambda rises later."""
+    trial = Budget(int(AIM_SHARE * budget.iterations))
+    rated = encoding.fit.mask.numel() and encoding.goal.kind in ("bytes", "bpp")
+    if not rated or budget.deadline or trial.iterations < FEWEST_AIM:
+        return
+    for k in range(AIMS):
+        for iteration, done, _ in run(encoding.fit, encoding.recipe, trial):
+            if iteration % WATCH_STEPS == 0:
+                encoding.tell("aim", (k + done) / AIMS, encoding.iteration + iteration)
+        encoding.iteration += trial.iterations
+        nbytes = encoding.estimated(encoding.fit.measure())
+        encoding.lmbda = moved(encoding.lmbda, encoding.goal.error(nbytes, encoding.signal.pixels, math.nan))
+        encoding.fit = encoding.start(0)
+
+
+def warm_up(encoding: Encoding, budget: Budget) -> None:
+    """Choose the networks' size by what a first start spends; of several starts, go on with the best."""
+    recipe = encoding.recipe
+    steps = int(recipe.warmup * budget.iterations)
+    if budget.deadline:
+        began = time.monotonic()
+        take_steps(encoding, encoding.fit, TIMED_STEPS)
+        share = recipe.warmup * (budget.deadline - began)
+        steps = int(TIMED_STEPS * share / (time.monotonic() - began))
+    if recipe.candidates < 2 or steps < FEWEST_WARMUP:
+        return
+    pilot, before = take_steps(encoding, encoding.fit, steps), encoding.architecture
+    if encoding.goal.kind in ("lmbda", "psnr"):
+        encoding.build(WARMUP_EXCESS * pilot.measure().bpp * encoding.signal.pixels / 8)
+    fits = [pilot] if encoding.architecture == before else []
+    fits += [take_steps(encoding, encoding.start(k), steps) for k in range(1, recipe.candidates)]
+    encoding.fit = min(fits, key=lambda fit: fit.measure().cost(fit.lmbda))
+
+
+def take_steps(encoding: Encoding, fit: Fit, steps: int) -> Fit:
+    """The fit itself, so many of the first phase's steps on."""
+    for k in range(steps):
+        fit.step(encoding.recipe.phases[0], 0.0)
+        if k % WATCH_STEPS == 0:
+            encoding.tell("start", 0.0, encoding.iteration)
+    encoding.iteration += steps
+    return fit
