@@ -56,9 +56,10 @@ $(WASM_OUT): $(WASM) $(WEB)/src/pixels.h
 		-Wl,--no-entry,--export=__heap_base,-z,stack-size=131072,--stack-first,--strip-debug $(EXPORTS:%=-Wl,--export=inrc_%) -o $@ $(WASM)
 	@chmod -x $@
 
-# What the page runs, its worker, and what that loads for other methods.
+# What the page runs, its worker, what that loads for other methods, and what clips and their sound are played by.
 $(BUNDLE_OUT)/inr.js: $(wildcard $(WEB)/src/*.js) | $(NPM)/.stamp
 	$(NPM)/.bin/esbuild inr=$(WEB)/src/index.js worker=$(WEB)/src/worker.js onnx=$(WEB)/src/onnx.js \
+		video=$(WEB)/src/inr-video.js sound=$(WEB)/src/sound.js \
 		--bundle --format=esm --target=es2022 --minify --log-level=warning --outdir=$(BUNDLE_OUT)
 
 # What there is no browser, no node or no registry for is skipped, and says so.

@@ -32,6 +32,7 @@ TYPES = {
 POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'; img-src 'self'; "
 POLICY += "style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 RANGE = re.compile(r"bytes=(\d+)-(\d*)")
+ONNXRUNTIME = re.compile(r"ort\.(wasm|jspi)\.min\.mjs|ort-wasm-simd-threaded(\.jspi)?\.(mjs|wasm)")  # the latter for WebGPU
 PIECE = 1 << 16  # bytes that are sent at a time
 
 Site = dict[str, Path | bytes]  # by the path in a URL
@@ -54,11 +55,10 @@ def site(where: Path, onnxruntime: Path | None = None) -> Site:
     pages |= {f"inr/{path.name}": path for path in (WEB / "dist").iterdir()}
     pages |= {f"inr/profiles/{path.name}": path for path in FOLDER.iterdir()}
     if onnxruntime:
-        wanted = [path for path in onnxruntime.glob("ort*wasm*") if path.suffix in (".mjs", ".wasm")]
+        wanted = [path for path in onnxruntime.glob("ort*") if path.suffix in (".mjs", ".wasm")]
         if not any(path.name == "ort.wasm.min.mjs" for path in wanted):
             raise GalleryError(f"wanted onnxruntime-web's dist, {onnxruntime} has no ort.wasm.min.mjs")
-        plain = re.compile(r"ort\.wasm\.min\.mjs|ort-wasm-simd-threaded\.(mjs|wasm)")
-        pages |= {f"inr/onnxruntime/{path.name}": path for path in wanted if plain.fullmatch(path.name)}
+        pages |= {f"inr/onnxruntime/{path.name}": path for path in wanted if ONNXRUNTIME.fullmatch(path.name)}
     names = {path: path.relative_to(folder).as_posix() for path in paths}
     for path in paths:
         pages |= {f"files/{names[path]}": path}

@@ -27,4 +27,4 @@ export class Remote implements Source {
   read(start: number, end: number): Promise<Uint8Array>;
 }
 
-export function open(source: Source, options?: Omit<Options, "frame" | "symbols">): Promise<Omit<Clip, "close">>;
+export function open(source: Source, options?: Omit<Options, "frame" | "symbols">): Promise<Omit<Clip, "close" | "sound" | "audio">>;

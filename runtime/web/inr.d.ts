@@ -31,6 +31,10 @@ export interface Picture {
   bitDepth: 8 | 16;
   /** (height, width, channels), exactly what the file says. */
   samples: Uint8Array | Uint16Array;
+  /** EXIF's, 1 to 8: how it is to be turned and mirrored to be shown. */
+  orientation: number;
+  /** For `ImageData` and `getContext`: that of the ICC profile, if it is Display P3, or else sRGB. */
+  colorSpace: PredefinedColorSpace;
   /** ICC profile, EXIF and XMP where the file carries them. */
   sections: Partial<Record<"icc" | "exif" | "xmp" | "graphs" | "clip" | "audio", Uint8Array>>;
   symbols?: { tensors: Record<string, Float64Array>; grids: Int32Array[] };
@@ -44,6 +48,9 @@ export interface Clip {
   frames: number;
   /** Of a clip: frames a second, and when each is shown, in seconds, where that is not even. */
   facts: { rate: number; times: Float64Array | null } | null;
+  /** Whether it has sound, and its packets, a Matroska file. */
+  sound: boolean;
+  audio(): Promise<Uint8Array | undefined>;
   read(frame: number): Promise<Pick<Picture, "data"> & Partial<Pick<Picture, "samples">>>;
   close(): void;
 }
@@ -53,6 +60,9 @@ export function open(url: string, options?: Omit<Options, "frame" | "symbols">):
 
 /** Where the folders lie, for elements too. */
 export function configure(folders: Folders): void;
+
+/** Make `<inr-video>` known now: else that is done when the document first holds one, outside of shadow trees. */
+export function video(): Promise<void>;
 
 declare global {
   interface HTMLElementTagNameMap {
@@ -67,19 +77,26 @@ declare global {
     readonly naturalHeight: number;
     /** Milliseconds that the whole file took to decode. */
     readonly decodeMs: number;
-    /** RGBA of what is shown. */
+    /** RGBA of what is shown: upright, in its own colour space. */
     readonly pixels: Uint8ClampedArray;
   }
   /**
-   * `<inr-video src controls autoplay loop aria-label>`; fires `loadedmetadata`, `loadeddata`, `play`, `pause`, `seeking`, `seeked`,
-   * `timeupdate`, `frame` (its number is the detail), `ended` and `error`.
+   * `<inr-video src controls autoplay loop muted aria-label>`; fires `loadedmetadata`, `loadeddata`, `sound` (there is some that can
+   * be played), `play`, `pause`, `seeking`, `seeked`, `timeupdate`, `volumechange`, `frame` (its number is the detail), `ended`
+   * and `error`.
    */
   interface InrVideo extends HTMLElement {
     currentTime: number;
     readonly duration: number;
     readonly paused: boolean;
     readonly frames: number;
-    readonly frame: number;
+    /** The one that is shown; set, it is sought. */
+    frame: number;
+    /** Whether there is sound that is played. */
+    readonly sounding: boolean;
+    /** 0 to 1 */
+    volume: number;
+    muted: boolean;
     play(): void;
     pause(): void;
     step(by: number): void;

@@ -59,12 +59,13 @@ def said(row: dict[str, float]) -> str:
     return f"{row['threads']} threads {row['fps']:.1f} fps, {seeks}, {row['peak_memory_mib']:.0f} MiB"
 
 
-def made(tune: str, pixels: np.ndarray, segments: int) -> bytes:
-    """The file of so many segments."""
+def made(tune: str, pixels: np.ndarray, segments: int, seconds: int = SECONDS) -> bytes:
+    """The file of so many segments, each of so many seconds, of frames (DISTINCT, height, width, 3)."""
+    height, width = pixels.shape[1:3]
     target = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
-    architecture = player.player(tune).build(Signal(HEIGHT, WIDTH, frames=DISTINCT), NBYTES)
+    architecture = player.player(tune).build(Signal(height, width, frames=DISTINCT), NBYTES)
     tensors = rounded(architecture.init(target, torch.Generator().manual_seed(0)).tensors, 1.0)
-    frames = RATE * SECONDS
+    frames = RATE * seconds
     for name, dimensions, _ in player.ENTRIES:
         if dimensions[0] == "frames":
             tensors[name] = tensors[name][torch.arange(frames) % DISTINCT]
@@ -72,11 +73,11 @@ def made(tune: str, pixels: np.ndarray, segments: int) -> bytes:
         group: CODINGS["integers"](tensors, [name for name, _ in members])
         for group, members in player.MANIFEST.groups.items()
     }
-    segment, signal = Segment(architecture.sizes, groups), Signal(HEIGHT, WIDTH, frames=frames)
+    segment, signal = Segment(architecture.sizes, groups), Signal(height, width, frames=frames)
     first = write_segment(player.MANIFEST, signal, segment)
     other = write_segment(player.MANIFEST, signal, segment, base=lambda: segment)
-    whole, wire = Signal(HEIGHT, WIDTH, frames=frames * segments), Writer()
-    code_facts(wire, (whole.frames, HEIGHT, WIDTH), ClipFacts(whole.frames, HEIGHT, WIDTH))
+    whole, wire = Signal(height, width, frames=frames * segments), Writer()
+    code_facts(wire, (whole.frames, height, width), ClipFacts(whole.frames, height, width))
     number = {name: number for number, name in STANDARD.items()}["player"]
     header = Header(whole, number, sections={"clip": bytes(wire.data)})
     return write_segments(header, [(frames, first)] + [(frames, other)] * (segments - 1))

@@ -87,11 +87,17 @@ def seen(folder, clip, gallery) -> dict:
     mutated.mkdir()
     paths = decoder.write_mutated(mutated, MUTATED)
     (mutated / "cut.inr").write_bytes(PHOTO.read_bytes()[:1000])
-    config = {
-        **{"playwright": str(PLAYWRIGHT), "browser": CHROMIUM, "photo": str(PHOTO), "out": str(folder)},
-        **{"golden": list(map(str, decoder.GOLDEN)), "mutated": list(map(str, paths))},
+    return in_browser(
+        folder,
+        only=["golden", "streamed", "damaged", "mutated", "timed", "video", "gallery"],
+        **{"golden": list(map(str, decoder.GOLDEN)), "mutated": list(map(str, paths)), "photo": str(PHOTO)},
         **{"clip": str(clip), "frames": FRAMES, "site": str(gallery)},
-    }
+    )
+
+
+def in_browser(folder: Path, **config: object) -> dict:
+    """What `browser.mjs` sees; its files go to `folder`."""
+    config |= {"playwright": str(PLAYWRIGHT), "browser": CHROMIUM, "out": str(folder)}
     (folder / "config.json").write_text(json.dumps(config))
     command = [decoder.NODE, HERE / "browser.mjs", folder / "config.json"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600)

@@ -42,9 +42,9 @@ export async function open(source, options = {}) {
   return new InrFile(source, { signal, sections, facts, index, position }, await engineOf(header, options), options);
 }
 
-/** As much is read as the header is long, or all where the checksum is of all. */
+/** As much is read as the header is long, sound included, or all where the checksum is of all. */
 async function headerOf(source, options) {
-  for (let size = source.size ?? FIRST; ; size *= 4) {
+  for (let size = source.size ?? FIRST; ; ) {
     const data = await source.read(0, size);
     const whole = data.length < size || size === source.size;
     const indexed = data[8] & INDEXED;
@@ -53,7 +53,8 @@ async function headerOf(source, options) {
       try {
         return readHeader(data, { ...options, checked: whole && !options.partial });
       } catch (error) {
-        if (whole || !/^truncated/.test(error.message)) throw error;
+        if (whole || !error.end) throw error;
+        size = error.end > 2 * size ? error.end + FIRST : 2 * size;
       }
   }
 }
@@ -70,6 +71,11 @@ class InrFile {
     this.#engine = engine;
     this.#options = options;
     this.frames = this.index.reduce((sum, entry) => sum + entry.frames, 0);
+  }
+
+  /** Whether frames travel alone, so that one needs no other. */
+  get alone() {
+    return Boolean(this.#engine.manifest.framewise);
   }
 
   /** A frame: {samples, data} of `signal`'s size. Raises BitstreamError; RangeError for a frame that there is not. */

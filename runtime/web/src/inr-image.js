@@ -1,7 +1,8 @@
 /** `<inr-image src alt>`: a picture that takes its room as soon as its header is there, and grows clear while its file comes. */
 
 import { decode, started } from "./client.js";
-import { readHeader } from "./syntax.js";
+import { orientationOf, turned, upright } from "./orientation.js";
+import { inflated, readHeader } from "./syntax.js";
 import { BitstreamError } from "./wire.js";
 
 const PREVIEW_MS = 250; // at least, from one preview to the next
@@ -54,9 +55,10 @@ export class InrImage extends HTMLElement {
   /** How long the whole file took to decode, of which waiting for the worker is part. */
   decodeMs = NaN;
 
-  /** RGBA of what is shown. */
+  /** RGBA of what is shown, in its colour space. */
   get pixels() {
-    return this.#canvas.getContext("2d").getImageData(0, 0, this.#canvas.width, this.#canvas.height).data;
+    const { width, height } = this.#canvas;
+    return this.#canvas.getContext("2d").getImageData(0, 0, width, height).data;
   }
 
   /** Whether the whole picture is there. */
@@ -136,7 +138,7 @@ export class InrImage extends HTMLElement {
       longer.set(data);
       longer.set(value, data.length);
       data = longer;
-      if (!this.#internals.states.has("sized")) this.#size(data);
+      if (!this.#internals.states.has("sized")) await this.#size(data, signal);
       else if (!busy && performance.now() - previewed > PREVIEW_MS) {
         busy = true;
         decode(data.buffer, { partial: true })
@@ -152,23 +154,38 @@ export class InrImage extends HTMLElement {
   }
 
   /** Lay out as soon as the header is there; a damaged one is refused with the whole file. */
-  #size(data) {
+  async #size(data, signal) {
     try {
-      const { width, height } = readHeader(data, { checked: false }).header.signal;
-      this.#canvas.width = width;
-      this.#canvas.height = height;
-      this.#internals.states.add("sized");
+      const { sections, signal: { width, height } } = readHeader(data, { checked: false }).header;
+      const { exif } = await inflated(sections.exif ? { exif: sections.exif } : {});
+      if (signal.aborted) return;
+      this.#room(...(turned(orientationOf(exif)) ? [height, width] : [width, height]));
       this.dispatchEvent(new Event("sized"));
     } catch (error) {
-      if (!(error instanceof BitstreamError && error.message.startsWith("truncated"))) throw error;
+      if (!(error instanceof BitstreamError && error.end)) throw error;
     }
   }
 
-  #draw({ width, height, data }, signal) {
-    if (signal.aborted) return;
+  #room(width, height) {
     if (this.#canvas.width !== width) this.#canvas.width = width;
     if (this.#canvas.height !== height) this.#canvas.height = height;
-    this.#canvas.getContext("2d").putImageData(new ImageData(data, width, height), 0, 0);
     this.#internals.states.add("sized");
+  }
+
+  #draw({ orientation, colorSpace, ...picture }, signal) {
+    if (signal.aborted) return;
+    const { width, height, data } = upright(picture, orientation);
+    this.#room(width, height);
+    this.#context(colorSpace).putImageData(new ImageData(data, width, height, { colorSpace }), 0, 0);
+  }
+
+  /** A canvas has one colour space for good: another one's is a new canvas. */
+  #context(colorSpace) {
+    const context = this.#canvas.getContext("2d", { colorSpace });
+    if (context.getContextAttributes().colorSpace === colorSpace) return context;
+    const made = this.#canvas.cloneNode();
+    this.#canvas.replaceWith(made);
+    this.#canvas = made;
+    return made.getContext("2d", { colorSpace });
   }
 }

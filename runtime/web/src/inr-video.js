@@ -1,9 +1,11 @@
 /** `<inr-video src controls>`: a clip, of which segments are fetched and frames decoded as they are shown. */
 
-import { open, started } from "./client.js";
+import { Controls } from "./controls.js";
+import { upright } from "./orientation.js";
+import { Playback } from "./playback.js";
 
-const AHEAD = 4; // frames that are decoded before they are shown
 const TICK_MS = 250; // at least, from one `timeupdate` to the next
+const TURNS = [1, 8, 3, 6]; // EXIF's orientation by quarter turns counterclockwise
 const STYLE = `
   :host { display: inline-block; position: relative; max-width: 100%; }
   :host([hidden]), [hidden] { display: none !important; }
@@ -12,37 +14,30 @@ const STYLE = `
   slot[name="captions"] { display: block; position: absolute; inset: auto 0 3em 0; text-align: center; pointer-events: none; }
   [part="controls"] { display: flex; gap: 0.5em; align-items: center; padding: 0.25em; font: 0.875em system-ui, sans-serif; }
   input { flex: 1; min-width: 4em; }
-  button { font: inherit; min-width: 2.5em; min-height: 2em; }`;
-const KEYS = {
-  " ": (video) => (video.paused ? video.play() : video.pause()),
-  k: (video) => (video.paused ? video.play() : video.pause()),
-  ArrowLeft: (video) => (video.currentTime -= 1),
-  ArrowRight: (video) => (video.currentTime += 1),
-  ",": (video) => video.step(-1),
-  ".": (video) => video.step(1),
-  Home: (video) => (video.currentTime = 0),
-  End: (video) => (video.currentTime = video.duration),
-};
+  button { font: inherit; min-width: 2.5em; min-height: 2em; }
+  [aria-pressed="true"] { text-decoration: line-through 0.15em; }`;
 
-export class InrVideo extends HTMLElement {
-  static observedAttributes = ["src", "controls", "aria-label"];
+let client; // `client.js` as the page's script has it: one worker for all
+
+/** Make the element known. */
+export function define(given) {
+  client = given;
+  if (!customElements.get("inr-video")) customElements.define("inr-video", InrVideo);
+}
+
+class InrVideo extends HTMLElement {
+  static observedAttributes = ["src", "controls", "loop", "aria-label"];
 
   #canvas = document.createElement("canvas");
   #fallback = document.createElement("p");
-  #bar = document.createElement("div");
-  #play = button("play", "Play");
-  #seek = document.createElement("input");
-  #time = document.createElement("span");
   #internals = this.attachInternals();
   #connected = false; // told so: attributes are told before
-  #file = null;
   #opening = 0; // counts, so that what an earlier source brings is dropped
-  #frame = 0; // the one that is shown
-  #wanted = 0; // the latest one that is asked for
-  #ready = new Map(); // decoded pictures by frame
-  #pending = new Set();
-  #origin = null; // when frame 0 would have been shown, in ms; null while paused
-  #told = 0;
+  #playback = null;
+  #sound = null;
+  #level = { volume: 1, muted: false };
+  #told = 0; // when `timeupdate` was
+  #controls = new Controls(this);
 
   constructor() {
     super();
@@ -50,35 +45,24 @@ export class InrVideo extends HTMLElement {
     const sheet = new CSSStyleSheet();
     sheet.replaceSync(STYLE);
     root.adoptedStyleSheets = [sheet];
-    const captions = document.createElement("slot");
-    captions.name = "captions";
-    for (const [element, part] of [[this.#canvas, "canvas"], [this.#fallback, "fallback"], [this.#bar, "controls"]])
-      element.part = part;
-    this.#seek.type = "range";
-    this.#seek.min = this.#seek.value = "0";
-    this.#seek.ariaLabel = "Frame";
-    const [back, on] = [button("back", "One frame back"), button("on", "One frame on")];
-    this.#bar.append(this.#play, back, on, this.#seek, this.#time);
+    const captions = Object.assign(document.createElement("slot"), { name: "captions" });
+    this.#canvas.part = "canvas";
+    this.#fallback.part = "fallback";
     this.#fallback.hidden = true;
-    root.append(this.#canvas, captions, this.#bar, this.#fallback);
-    this.#play.onclick = () => (this.paused ? this.play() : this.pause());
-    back.onclick = () => this.step(-1);
-    on.onclick = () => this.step(1);
-    this.#seek.oninput = () => this.#show(Number(this.#seek.value));
-    this.addEventListener("keydown", (event) => this.#pressed(event));
+    root.append(this.#canvas, captions, this.#controls.bar, this.#fallback);
   }
 
   connectedCallback() {
     this.#connected = true;
-    started();
+    client.started();
     if (!this.hasAttribute("tabindex")) this.tabIndex = 0;
+    this.#level.muted ||= this.hasAttribute("muted");
     this.#describe();
     this.#open();
   }
 
   disconnectedCallback() {
     this.#connected = false;
-    this.pause();
     this.#close();
   }
 
@@ -89,112 +73,145 @@ export class InrVideo extends HTMLElement {
   }
 
   get paused() {
-    return this.#origin === null;
+    return !this.#playback?.playing;
   }
 
   /** Seconds. */
   get duration() {
-    return this.#file ? this.#timeOf(this.frames - 1) + 1 / this.#rate : NaN;
+    return this.#playback?.timeline.duration ?? NaN;
   }
 
   get currentTime() {
-    return this.#timeOf(this.#frame);
+    return this.#playback?.time ?? 0;
   }
 
   set currentTime(seconds) {
-    this.#show(this.#frameAt(seconds));
+    this.#playback?.seek(this.#playback.timeline.frameAt(seconds));
   }
 
   /** How many there are, and which one is shown. */
   get frames() {
-    return this.#file?.frames ?? 0;
+    return this.#playback?.timeline.frames ?? 0;
   }
 
   get frame() {
-    return this.#frame;
+    return this.#playback?.frame ?? 0;
+  }
+
+  set frame(frame) {
+    this.#playback?.seek(frame);
+  }
+
+  /** Whether there is sound that is played. */
+  get sounding() {
+    return Boolean(this.#sound);
+  }
+
+  /** 0 to 1 */
+  get volume() {
+    return this.#level.volume;
+  }
+
+  set volume(volume) {
+    this.#set({ volume: Math.max(0, Math.min(volume, 1)) });
+  }
+
+  get muted() {
+    return this.#level.muted;
+  }
+
+  set muted(muted) {
+    this.#set({ muted: Boolean(muted) });
   }
 
   play() {
-    if (!this.#file || !this.paused) return;
-    if (this.#frame === this.frames - 1) this.#frame = 0;
-    this.#origin = performance.now() - 1000 * this.#timeOf(this.#frame);
-    this.#wanted = this.#frame;
-    this.#fetch(this.#frame);
-    this.#name(true);
-    this.dispatchEvent(new Event("play"));
-    requestAnimationFrame(() => this.#tick());
+    this.#playback?.play();
   }
 
   pause() {
-    if (this.paused) return;
-    this.#origin = null;
-    this.#name(false);
-    this.dispatchEvent(new Event("pause"));
+    this.#playback?.pause();
   }
 
   /** Pause, and show the frame so many further on. */
   step(by) {
     this.pause();
-    this.#show(this.#frame + by);
-  }
-
-  get #rate() {
-    return this.#file?.facts?.rate ?? 25;
-  }
-
-  #timeOf(frame) {
-    return this.#file?.facts?.times?.[frame] ?? frame / this.#rate;
-  }
-
-  /** The last frame that is shown no later. */
-  #frameAt(seconds) {
-    const times = this.#file?.facts?.times;
-    const frame = times ? times.findLastIndex((time) => time <= seconds + 1e-6) : Math.floor(seconds * this.#rate + 1e-6);
-    return Math.max(0, Math.min(frame, this.frames - 1));
+    this.frame += by;
   }
 
   #describe() {
     this.#internals.role = "group";
     this.#internals.ariaLabel = this.getAttribute("aria-label") ?? "Video";
-    this.#bar.hidden = !this.hasAttribute("controls") || !this.#fallback.hidden;
-    this.#name(!this.paused);
+    this.#controls.bar.hidden = !this.hasAttribute("controls") || !this.#fallback.hidden;
+    this.#controls.describe();
+    if (this.#playback) this.#playback.loop = this.hasAttribute("loop");
   }
 
-  #name(playing) {
-    this.#play.textContent = playing ? "❚❚" : "▶";
-    this.#play.ariaLabel = playing ? "Pause" : "Play";
+  get #url() {
+    return new URL(this.getAttribute("src"), document.baseURI).href;
   }
 
   async #open() {
-    this.pause();
     this.#close();
-    const opening = ++this.#opening;
-    const src = this.getAttribute("src");
-    if (!src) return;
+    const opening = this.#opening;
+    if (!this.getAttribute("src")) return;
     try {
-      const file = await open(src);
+      const file = await client.open(this.#url);
       if (opening !== this.#opening) return void file.close();
-      this.#file = file;
-      this.#frame = 0;
-      [this.#canvas.width, this.#canvas.height] = [file.signal.width, file.signal.height];
-      this.#seek.max = String(file.frames - 1);
+      const { turns = 0, aspect = 1 } = file.facts ?? {};
+      const playback = (this.#playback = new Playback(file, {
+        draw: (picture) => this.#draw({ ...file.signal, ...picture }, TURNS[turns]),
+        event: (type) => this.#event(type),
+        failed: (error) => this.#fail(error),
+      }));
+      this.#room(file.signal, turns % 2, aspect);
       this.#fail(null);
       this.dispatchEvent(new Event("loadedmetadata"));
-      await this.#show(0);
-      if (opening !== this.#opening) return;
+      await playback.seek(0);
+      if (playback !== this.#playback) return;
       this.dispatchEvent(new Event("loadeddata"));
       const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
       if (this.hasAttribute("autoplay") && !still) this.play();
+      if (file.sound) this.#hear(file, playback);
     } catch (error) {
       if (opening === this.#opening) this.#fail(error);
     }
   }
 
   #close() {
-    this.#file?.close();
-    this.#file = null;
-    this.#ready.clear();
-    this.#pending.clear();
+    this.#opening++;
+    this.#playback?.close();
+    this.#playback = this.#sound = null;
+  }
+
+  /** Have the clip's sound, or say once that there is none. */
+  async #hear(file, playback) {
+    const follow = (sound) => {
+      playback.follow(sound);
+      this.#sound = sound;
+      this.#controls.describe();
+    };
+    const silent = ({ message }) => {
+      if (playback !== this.#playback) return;
+      follow(null);
+      console.info(`inr-video: ${this.#url}: plays without its sound: ${message}`);
+    };
+    try {
+      const { Sound } = await import(new URL("sound.js", import.meta.url).href);
+      const sound = await Sound.of(await file.audio(), silent);
+      if (playback !== this.#playback) return void sound.close();
+      sound.set(this.#level);
+      follow(sound);
+      this.dispatchEvent(new Event("sound"));
+    } catch (error) {
+      silent(error);
+    }
+  }
+
+  #set(level) {
+    Object.assign(this.#level, level);
+    this.#sound?.set(this.#level);
+    this.#controls.describe();
+    this.dispatchEvent(new Event("volumechange"));
   }
 
   /** Say in words why there is no picture, or that there is one. */
@@ -205,91 +222,29 @@ export class InrVideo extends HTMLElement {
     this.#describe();
     if (!error) return;
     this.pause();
-    console.error(`inr-video: ${new URL(this.getAttribute("src"), document.baseURI).href}: ${error.message}`);
+    console.error(`inr-video: ${this.#url}: ${error.message}`);
     this.dispatchEvent(new ErrorEvent("error", { message: error.message, error }));
   }
 
-  /** Seek: the latest frame that is asked for is the one that stays. */
-  async #show(frame) {
-    if (!this.#file) return;
-    const wanted = (this.#wanted = Math.max(0, Math.min(frame, this.frames - 1)));
-    if (!this.paused) this.#origin = performance.now() - 1000 * this.#timeOf(wanted);
-    this.dispatchEvent(new Event("seeking"));
-    await this.#fetch(wanted);
-    if (wanted !== this.#wanted || !this.#ready.has(wanted)) return;
-    this.#draw(wanted);
-    this.#tell(true);
-    this.dispatchEvent(new Event("seeked"));
+  /** Of frames whose pixels are `aspect` times as wide as high. */
+  #room({ width, height }, across, aspect) {
+    [this.#canvas.width, this.#canvas.height] = across ? [height, width] : [width, height];
+    this.#canvas.style.aspectRatio = String(across ? height / (width * aspect) : (width * aspect) / height);
   }
 
-  async #fetch(frame) {
-    const file = this.#file;
-    if (this.#ready.has(frame)) return;
-    this.#pending.add(frame);
-    try {
-      const picture = await file.read(frame);
-      if (file === this.#file) this.#ready.set(frame, picture);
-    } catch (error) {
-      if (file === this.#file) this.#fail(error);
-    } finally {
-      this.#pending.delete(frame);
+  #draw(picture, orientation) {
+    const { width, height, data } = upright(picture, orientation);
+    this.#canvas.getContext("2d").putImageData(new ImageData(data, width, height), 0, 0);
+  }
+
+  /** Tell the page; of the time not at each tick. */
+  #event(type) {
+    if (type === "play" || type === "pause") this.#controls.describe();
+    if (type === "seeked" || type === "pause" || (type === "tick" && performance.now() - this.#told > TICK_MS)) {
+      this.#told = performance.now();
+      this.#controls.tell();
+      this.dispatchEvent(new Event("timeupdate"));
     }
+    if (type !== "tick") this.dispatchEvent(new CustomEvent(type, { detail: type === "frame" ? this.frame : null }));
   }
-
-  /** While it plays, once a screen's frame: show the newest that is due, and have the next ones decoded. */
-  #tick() {
-    if (this.paused || !this.#file) return;
-    const due = this.#frameAt((performance.now() - this.#origin) / 1000);
-    const there = [...this.#ready.keys()].filter((frame) => frame <= due && frame > this.#frame);
-    if (there.length) this.#draw(Math.max(...there));
-    this.#tell(false);
-    if (this.#frame === this.frames - 1) return this.#ended();
-    for (const frame of this.#ready.keys()) if (frame < this.#frame || frame > due + 2 * AHEAD) this.#ready.delete(frame);
-    while (this.#pending.size + this.#ready.size <= AHEAD && this.#wanted < this.frames - 1) {
-      this.#wanted = Math.min(Math.max(this.#wanted + 1, due), this.frames - 1); // what is late is left out
-      this.#fetch(this.#wanted);
-    }
-    requestAnimationFrame(() => this.#tick());
-  }
-
-  #ended() {
-    this.pause();
-    this.dispatchEvent(new Event("ended"));
-    if (this.hasAttribute("loop")) this.play();
-  }
-
-  #draw(frame) {
-    const { width, height } = this.#file.signal;
-    this.#canvas.getContext("2d").putImageData(new ImageData(this.#ready.get(frame).data, width, height), 0, 0);
-    this.#frame = frame;
-    this.dispatchEvent(new CustomEvent("frame", { detail: frame }));
-  }
-
-  #tell(now) {
-    if (!now && performance.now() - this.#told < TICK_MS) return;
-    this.#told = performance.now();
-    this.#seek.value = String(this.#frame);
-    this.#seek.ariaValueText = `frame ${this.#frame + 1} of ${this.frames}`;
-    this.#time.textContent = `${this.currentTime.toFixed(2)} / ${this.duration.toFixed(2)} s`;
-    this.dispatchEvent(new Event("timeupdate"));
-  }
-
-  #pressed(event) {
-    const act = KEYS[event.key];
-    const own = event.composedPath()[0];
-    if (!act || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (own instanceof HTMLButtonElement && event.key === " ") return; // it is pressed
-    if (own === this.#seek && event.key !== " " && event.key !== "k") return; // it moves
-    event.preventDefault();
-    act(this);
-  }
-}
-
-function button(part, label) {
-  const made = document.createElement("button");
-  made.type = "button";
-  made.part = part;
-  made.ariaLabel = label;
-  made.textContent = { back: "◀", on: "▶▏", play: "▶" }[part];
-  return made;
 }

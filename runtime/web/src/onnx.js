@@ -1,5 +1,6 @@
 /** The engine of every method but `pyramid`: its graphs by onnxruntime-web. Loaded when such a file is met. */
 
+import { Graphs, fields } from "./graphs.js";
 import { Prediction } from "./prediction.js";
 import { rgbaOf } from "./rgba.js";
 import { BitstreamError } from "./wire.js";
@@ -28,34 +29,20 @@ async function load(profile, withKernel, profiles, folder) {
   if (!(profile in standard))
     throw new BitstreamError(`wanted a standard profile, got ${profile}: a newer inrcodec may read this file`);
   const names = text(await fetched(new URL(`${standard[profile]}.txt`, profiles))).trim().split(/\s+/);
-  const graphs = await Promise.all(names.map((graph) => fetched(new URL(graph, profiles))));
-  const manifest = manifestIn(graphs[0]);
-  const ort = await runtime(folder);
-  const options = { executionProviders: ["wasm"], graphOptimizationLevel: "extended" };
-  const sessions = await Promise.all(graphs.map((graph) => ort.InferenceSession.create(graph, options)));
+  const models = await Promise.all(names.map((graph) => fetched(new URL(graph, profiles))));
+  const manifest = manifestIn(models[0]);
+  const graphs = await Graphs.of(models, folder, Boolean(manifest.motion)); // frames would drift apart
   return {
     manifest,
-    prepare: (kernel, signal, segment) => prepared(ort, kernel, segment),
+    prepare: (kernel, signal, segment) => prepared(kernel, segment),
     paint: (ready, signal, frame, own, samples) => {
-      const tensors = { ...ready.tensors, ...feeds(ort, own) };
-      const make = (grids) => new Synthesis(ort, sessions, withKernel, manifest, signal, { tensors, grids }, frame);
+      const tensors = { ...ready.tensors, ...feeds(own) };
+      const make = (grids) => new Synthesis(graphs, withKernel, manifest, signal, { tensors, grids }, frame);
       if (!manifest.motion) return make(ready.grids).picture(samples);
       ready.prediction ??= new Prediction(manifest, signal, ready.grids, make);
       return ready.prediction.picture(frame, samples);
     },
   };
-}
-
-async function runtime(folder) {
-  let ort;
-  try {
-    ort = await import(new URL("ort.wasm.min.mjs", folder).href);
-  } catch (error) {
-    throw new Error(`this method needs onnxruntime-web in ${folder.href}: ${error.message}`);
-  }
-  ort.env.wasm.wasmPaths = folder.href;
-  ort.env.wasm.numThreads = 1; // more would need cross-origin isolation, and scripts from blobs
-  return ort;
 }
 
 async function fetched(url) {
@@ -78,47 +65,25 @@ function manifestIn(graph) {
   throw new BitstreamError("wanted a profile's manifest, got a graph without");
 }
 
-/** [number, value] of a protobuf message's fields of bytes. */
-function* fields(message) {
-  let at = 0;
-  const varint = () => {
-    for (let value = 0, unit = 1; ; unit *= 128) {
-      value += (message[at] & 127) * unit;
-      if (message[at++] < 128) return value;
-    }
-  };
-  while (at < message.length) {
-    const key = varint();
-    const kind = key % 8;
-    if (kind === 0) varint();
-    else if (kind === 2) {
-      const size = varint();
-      yield [Math.floor(key / 8), message.subarray(at, at + size)];
-      at += size;
-    } else at += kind === 1 ? 8 : 4;
-  }
-}
-
 /** Tensors by name, and grids in coding order, out of the kernel's memory. */
-function prepared(ort, kernel, { tensors, grids }) {
+function prepared(kernel, { tensors, grids }) {
   return {
-    tensors: feeds(ort, tensors),
-    grids: grids.map(({ address, height, width }) => {
-      const symbols = Float32Array.from(kernel.int32(address, height * width));
-      return new ort.Tensor("float32", symbols, [1, 1, height, width]);
-    }),
+    tensors: feeds(tensors),
+    grids: grids.map(({ address, height, width }) => ({
+      data: Float32Array.from(kernel.int32(address, height * width)),
+      dims: [1, 1, height, width],
+    })),
   };
 }
 
-function feeds(ort, tensors) {
-  const ready = [...tensors].map(([name, tensor]) => [name, new ort.Tensor("float32", tensor.values(), tensor.shape)]);
-  return Object.fromEntries(ready);
+function feeds(tensors) {
+  return Object.fromEntries([...tensors].map(([name, tensor]) => [name, { data: tensor.values(), dims: tensor.shape }]));
 }
 
 /** One frame by a profile's graphs, as `synthesis.py` makes it. */
 class Synthesis {
-  constructor(ort, sessions, withKernel, manifest, signal, { tensors, grids }, frame) {
-    Object.assign(this, { ort, sessions, withKernel, manifest, signal, tensors, frame });
+  constructor(graphs, withKernel, manifest, signal, { tensors, grids }, frame) {
+    Object.assign(this, { graphs, withKernel, manifest, signal, tensors, frame });
     this.grids = grids.slice(grids.length - manifest.levels).reverse(); // hyper-latents make no picture
   }
 
@@ -183,7 +148,7 @@ class Synthesis {
         const { data, dims } = this.tensors[name];
         feeds[taken] = this.float(data.slice(level * dims[1], (level + 1) * dims[1]), [dims[1]]);
       }
-    return this.run(0, feeds);
+    return this.graphs.run(0, feeds);
   }
 
   /** Rows of the picture by the last graph. */
@@ -192,7 +157,7 @@ class Synthesis {
     const features = new Float32Array(levels * rows * width);
     for (let c = 0; c < levels; c++)
       features.set(data.subarray((c * height + above) * width, (c * height + below) * width), c * rows * width);
-    return this.run(this.manifest.motion ? 1 : this.sessions.length - 1, { ...this.tensors, features: this.float(features, [1, levels, rows, width]) });
+    return this.graphs.run(this.manifest.motion ? 1 : this.graphs.length - 1, { ...this.tensors, features: this.float(features, [1, levels, rows, width]) });
   }
 
   /** Rows of the picture by graphs without latents, one after the other. */
@@ -207,23 +172,12 @@ class Synthesis {
       size: this.float([height, width], [2]),
       ...this.tensors,
     };
-    for (let i = 0; i < this.sessions.length; i++) feeds.features = await this.run(i, feeds);
+    for (let i = 0; i < this.graphs.length; i++) feeds.features = await this.graphs.run(i, feeds);
     return feeds.features;
   }
 
-  float(values, shape) {
-    return new this.ort.Tensor("float32", Float32Array.from(values), shape);
-  }
-
-  /** A graph's only output, given the tensors that it names. */
-  async run(graph, feeds) {
-    const session = this.sessions[graph];
-    const taken = Object.fromEntries(session.inputNames.map((name) => [name, feeds[name]]));
-    try {
-      return (await session.run(taken))[session.outputNames[0]];
-    } catch (error) {
-      throw new BitstreamError(`the decoder graph failed on this file's tensors: ${error.message}`);
-    }
+  float(values, dims) {
+    return { data: Float32Array.from(values), dims };
   }
 }
 

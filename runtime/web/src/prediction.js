@@ -39,7 +39,7 @@ export class Prediction {
     const references = new Float32Array(2 * channels * height * width);
     references.set(await this.#reference(before));
     references.set(await this.#reference(after), references.length / 2);
-    return this.first.run(PREDICTION, {
+    return this.first.graphs.run(PREDICTION, {
       ...this.own,
       references: this.first.float(references, [2, channels, height, width]),
       place: this.first.float([place], [1]),
@@ -87,7 +87,7 @@ export class Prediction {
   async #motion(fields) {
     const [coarsest, ...finer] = fields[0].map((_, i) => this.#stacked(fields.map((grids) => grids[i])));
     let motion = coarsest;
-    for (const grids of finer) motion = await this.first.run(FLOW, { features: motion, finer: grids });
+    for (const grids of finer) motion = await this.first.graphs.run(FLOW, { features: motion, finer: grids });
     return motion;
   }
 

@@ -3,6 +3,7 @@
 /** A file that is not a valid `.inr`: the message says what was wanted and what came. */
 export class BitstreamError extends Error {
   name = "BitstreamError";
+  end = 0; // of what was wanted, where bytes were too few
 }
 
 /** Reads fields from `data` (Uint8Array), from `position` on; every length is checked before memory is taken. */
@@ -32,8 +33,10 @@ export class Reader {
 
   fixed(size) {
     const start = this.position;
-    if (start + size > this.data.length)
-      throw new BitstreamError(`truncated: wanted ${size} bytes at ${start}, got ${Math.max(0, this.data.length - start)}`);
+    if (start + size > this.data.length) {
+      const error = new BitstreamError(`truncated: wanted ${size} bytes at ${start}, got ${Math.max(0, this.data.length - start)}`);
+      throw Object.assign(error, { end: start + size });
+    }
     this.position += size;
     return this.data.subarray(start, this.position);
   }

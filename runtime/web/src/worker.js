@@ -3,21 +3,25 @@
 import { decode } from "./decode.js";
 import { open } from "./file.js";
 import { load } from "./kernel.js";
-import { Memory, Remote } from "./source.js";
+import { Memory, Ported, Remote, hand } from "./source.js";
 import { BitstreamError } from "./wire.js";
 
-const files = new Map(); // by id
+const files = new Map(); // {file, source} by id
 let last = 0;
 
 const CALLS = {
   decode,
-  async open(url, options) {
-    const file = await open(new Remote(url), { samples: false, ...options });
-    files.set(++last, file);
-    const { signal, frames, facts } = file;
-    return { id: last, signal, frames, facts };
+  /** Of a URL, or of what the worker at the other end of a port fetches. */
+  async open(url, options, port) {
+    const source = port ? new Ported(port) : new Remote(url);
+    const file = await open(source, { samples: false, ...options });
+    files.set(++last, { file, source });
+    const { signal, frames, facts, alone, sections } = file;
+    return { id: last, signal, frames, facts, alone, sound: Boolean(sections.audio) };
   },
-  read: (id, frame) => files.get(id).read(frame),
+  share: (id, port) => hand(files.get(id).source, port),
+  audio: (id) => files.get(id).file.sections.audio,
+  read: (id, frame) => files.get(id).file.read(frame),
   close: (id) => void files.delete(id),
 };
 
