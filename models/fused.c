@@ -470,4 +470,29 @@ void inrc_double_columns_back(const float *restrict x, size_t lines, size_t n, c
     }
 }
 
+INLINE vec soft_round(vec x, float temperature, float height, vec *slope)
+{
+    vec middle = x - 0.5f + 0x1.8p23f - 0x1.8p23f + 0.5f; /* floor(x) + 1/2; at integers either is right */
+    vec power = exp2_of(bounded((x - middle) * (2 / LN2 / temperature), -126, 126)), wave = 1 - 2 / (power + 1);
+    *slope = (1 - wave * wave) * (height / temperature);
+    return middle + wave * height;
+}
+
+/* s(s(x) + noise), and its derivative; `height` is 1 / (2 tanh(1 / 2T)): see `_SoftRoundNoise` in quantizers.py. */
+FOR_EVERY_CPU
+void inrc_soft_round_noise(const float *x, const float *noise, size_t n, float temperature, float height, float *out,
+                           float *slope)
+{
+    for (size_t i = 0; i < n; i += LANES) {
+        int count = n - i < LANES ? (int)(n - i) : LANES;
+        strip value, by, inner;
+        load(x + i, count, value), load(noise + i, count, by);
+        for (int v = 0; v < VECTORS; v++) {
+            value[v] = soft_round(value[v], temperature, height, &inner[v]) + by[v];
+            value[v] = soft_round(value[v], temperature, height, &by[v]), by[v] *= inner[v];
+        }
+        memcpy(out + i, value, sizeof(float) * count), memcpy(slope + i, by, sizeof(float) * count);
+    }
+}
+
 void INRC_FUSED(void) {}

@@ -3,6 +3,7 @@ in a CPU's memory as float32. Elsewhere, or with INRC_NATIVE=0, torch does the s
 """
 
 import ctypes
+import math
 import os
 import threading
 from collections.abc import Callable, Sequence
@@ -46,6 +47,7 @@ def library() -> ctypes.CDLL | None:
     fused.inrc_double_rows_back.argtypes = (Pointer, size, size, size, *(Pointer,) * 4)
     fused.inrc_double_columns.argtypes = (Pointer, size, size, *(Pointer,) * 3)
     fused.inrc_double_columns_back.argtypes = (Pointer, size, size, *(Pointer,) * 5)
+    fused.inrc_soft_round_noise.argtypes = (Pointer, Pointer, size, ctypes.c_float, ctypes.c_float, Pointer, Pointer)
     return fused
 
 
@@ -207,3 +209,11 @@ def double_back(x: Tensor, phases: Tensor, dim: int, grad: Tensor) -> tuple[Tens
         room = _room("double", 4 * (4 * columns + 8))
         _functions().inrc_double_columns_back(x.data_ptr(), channels * rows, columns, *given, room)
     return g_x, to
+
+
+def soft_round_noise(x: Tensor, noise: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+    """As `soft_round_noise` in quantizers.py, and its derivative."""
+    x, noise, out, slope = x.contiguous(), noise.contiguous(), torch.empty_like(x), torch.empty_like(x)
+    given = temperature, 0.5 / math.tanh(0.5 / temperature), out.data_ptr(), slope.data_ptr()
+    _functions().inrc_soft_round_noise(x.data_ptr(), noise.data_ptr(), x.numel(), *given)
+    return out, slope

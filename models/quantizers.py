@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
+from . import fused
+
 Relax = Callable[[Tensor, float, float, torch.Generator], Tensor]  # (latents, temperature, noise, generator)
 INSIDE = 1e-6  # how far arguments of atanh stay away from 1
 
@@ -17,6 +19,10 @@ INSIDE = 1e-6  # how far arguments of atanh stay away from 1
 class _SoftRoundNoise(Function):
     @staticmethod
     def forward(ctx, x: Tensor, noise: Tensor, temperature: float) -> Tensor:
+        if fused.takes(x, noise):
+            twice, slope = fused.soft_round_noise(x, noise, temperature)
+            ctx.save_for_backward(slope)
+            return twice
         once, slope = _soft_round(x, temperature)
         twice, slope_again = _soft_round(once.add_(noise), temperature)
         ctx.save_for_backward(slope.mul_(slope_again))

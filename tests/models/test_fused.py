@@ -8,6 +8,7 @@ from inrcodec.models.parts.context import init_context, latent_bits
 from inrcodec.models.parts.latents import Canvas, grid_shapes
 from inrcodec.models.parts.synthesis import init_synthesis, synthesize
 from inrcodec.models.parts.upsampling import pyramid_features
+from inrcodec.models.quantizers import soft_round_noise
 from inrcodec.runtime.native import SWITCH
 
 pytestmark = pytest.mark.skipif(fused.library() is None, reason="they were not built: no compiler")
@@ -27,7 +28,16 @@ def threads(request, monkeypatch):
 def called(monkeypatch) -> list[str]:
     """Names of the functions that were called."""
     names = []
-    for name in ("rate", "pointwise", "pointwise_back", "conv3x3", "conv3x3_back", "double", "double_back"):
+    for name in (
+        "rate",
+        "pointwise",
+        "pointwise_back",
+        "conv3x3",
+        "conv3x3_back",
+        "double",
+        "double_back",
+        "soft_round_noise",
+    ):
         function = getattr(fused, name)
         monkeypatch.setattr(fused, name, lambda *given, name=name, function=function: names.append(name) or function(*given))
     return names
@@ -82,6 +92,14 @@ def test_upsampling(height, width, called):
     taps = [torch.randn(3, 4, generator=generator) for _ in range(2)]
     assert_alike(lambda kernels, filters, *grids: pyramid_features(list(grids), kernels, filters), [*taps, *grids])
     assert set(called) == {"double", "double_back"}
+
+
+@pytest.mark.parametrize("temperature", [0.35, 0.08])
+def test_soft_rounding(temperature, called):
+    generator = torch.Generator().manual_seed(0)
+    x, noise = (scale * torch.randn(33, 47, generator=generator) for scale in (3, 0.2))
+    assert_alike(lambda x: soft_round_noise(x, noise.to(x), temperature), [x])
+    assert called == ["soft_round_noise"]
 
 
 def test_they_can_be_switched_off(called, monkeypatch):
