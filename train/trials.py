@@ -9,8 +9,7 @@ from .goal import moved
 
 AIMS, AIM_SHARE, FEWEST_AIM = 2, 0.1, 40  # trial fits towards a rate, their share of the iterations, and how short is none
 WARMUP_EXCESS = 0.7  # of the latents that a start spends, what is left in the end
-FEWEST_WARMUP = 10  # iterations under which a start says nothing
-PILOT = 2  # times as long is the one that tells the networks' size
+FEWEST_WARMUP = 20  # iterations under which a start says nothing
 TIMED_STEPS = 3  # which tell what seconds are in steps
 
 
@@ -41,14 +40,12 @@ def warm_up(encoding: Encoding, budget: Budget) -> None:
         steps = int(TIMED_STEPS * share / (time.monotonic() - began))
     if recipe.candidates < 2 or steps < FEWEST_WARMUP:
         return
-    pilot = take_steps(encoding, encoding.fit, PILOT * steps)
+    pilot, before = take_steps(encoding, encoding.fit, steps), encoding.architecture
     if encoding.goal.kind in ("lmbda", "psnr"):
         encoding.build(WARMUP_EXCESS * pilot.measure().bpp * encoding.signal.pixels / 8)
-    least = math.inf
-    for k in range(recipe.candidates):
-        fit = take_steps(encoding, encoding.start(k), steps)
-        if (cost := fit.measure().cost(fit.lmbda)) < least:
-            least, encoding.fit = cost, fit
+    fits = [pilot] if encoding.architecture == before else []
+    fits += [take_steps(encoding, encoding.start(k), steps) for k in range(1, recipe.candidates)]
+    encoding.fit = min(fits, key=lambda fit: fit.measure().cost(fit.lmbda))
 
 
 def take_steps(encoding: Encoding, fit: Fit, steps: int) -> Fit:

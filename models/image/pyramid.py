@@ -86,8 +86,8 @@ def recipe(lmbda: float) -> Recipe:
             Phase("fit", 0.9, (1e-2, 0.0), temperature=(0.35, 0.08), noise=(0.22, 0.15)),
             Phase("networks", 0.1, (1e-3, 0.0), hard=True),
         ),
-        candidates=8,
-        warmup=0.015,
+        candidates=3,
+        warmup=0.03,
         gain=16.0 if lmbda > 5e-4 else 20.0 if lmbda > 2e-4 else 24.0,
     )
 
