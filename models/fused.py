@@ -135,8 +135,9 @@ def rate(
         return bits, g_latents, to
 
     bits, g_latents, to = zip(*_shared(part, len(mask)))
-    for more in g_latents[1:] if gradients else ():
-        gradients[0].add_(more)
+    if gradients:
+        for more in g_latents[1:]:
+            gradients[0].add_(more)
     return sum(bits), [torch.stack(each).sum(0) for each in zip(*to)]
 
 
