@@ -15,7 +15,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from ..runtime.native import SWITCH
+from ..runtime.native import SWITCH, built
 
 VERSION = 2  # of the functions; `fused.c` has the same
 SIDE = 64  # inputs or outputs of a layer, at most
@@ -29,12 +29,7 @@ Made = TypeVar("Made")
 @cache
 def library() -> ctypes.CDLL | None:
     """The functions, or None where there are none."""
-    paths = sorted(Path(__file__).parent.glob("_fused.*"))
-    try:
-        fused = ctypes.CDLL(str(paths[0]))
-    except (IndexError, OSError):  # not built, or built for another machine
-        return None
-    if not hasattr(fused, f"inrc_fused_{VERSION}"):  # left over from another version's build
+    if (fused := built(Path(__file__).parent, "fused", VERSION)) is None:
         return None
     number, size = ctypes.c_int, ctypes.c_size_t
     fused.inrc_rate_scratch.restype = fused.inrc_pointwise_scratch.restype = size

@@ -32,15 +32,20 @@ class _Network(ctypes.Structure):
     )
 
 
+def built(folder: Path, name: str, version: int) -> ctypes.CDLL | None:
+    """A library that was built with the package; None where it was not, or for another machine or version."""
+    paths = sorted(folder.glob(f"_{name}.*"))
+    try:
+        found = ctypes.CDLL(str(paths[0]))
+    except (IndexError, OSError):
+        return None
+    return found if hasattr(found, f"inrc_{name}_{version}") else None
+
+
 @cache
 def library() -> ctypes.CDLL | None:
     """The kernel, or None where there is none."""
-    paths = sorted(Path(__file__).parent.glob("_kernel.*"))
-    try:
-        kernel = ctypes.CDLL(str(paths[0]))
-    except (IndexError, OSError):  # not built, or built for another machine
-        return None
-    if not hasattr(kernel, f"inrc_kernel_{VERSION}"):  # left over from another version's build
+    if (kernel := built(Path(__file__).parent, "kernel", VERSION)) is None:
         return None
     for function in (kernel.inrc_coder_size, kernel.inrc_wavefronts_scratch, kernel.inrc_coset_scratch, kernel.inrc_beyond):
         function.restype = ctypes.c_size_t
