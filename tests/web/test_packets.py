@@ -23,22 +23,28 @@ spec.loader.exec_module(decoder)
 pytestmark = decoder.pytestmark
 
 
-def sound(codec: str, format: str, rate: int) -> bytes:
-    """A second of noise, as a clip carries it that begins LATE."""
-    file = BytesIO()
+def carried(wave: np.ndarray, codec: str, format: str, rate: int, late: Fraction) -> bytes:
+    """The sound (channels, samples) as a clip carries it whose first picture is so late after it."""
+    file, layout = BytesIO(), {1: "mono", 2: "stereo"}[len(wave)]
     with av.open(file, "w", format=format) as container:
-        stream: Any = container.add_stream(codec, rate=rate, layout="stereo")
-        for k in range(40):
-            wave = np.random.default_rng(k).normal(0, 0.1, (2, 1024)).astype(np.float32)
-            frame = av.AudioFrame.from_ndarray(wave, format="fltp", layout="stereo")
-            frame.sample_rate, frame.pts, frame.time_base = rate, 1024 * k, Fraction(1, rate)
+        stream: Any = container.add_stream(codec, rate=rate, layout=layout)
+        for first in range(0, wave.shape[1], 1024):
+            samples = np.ascontiguousarray(wave[:, first : first + 1024])
+            frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout=layout)
+            frame.sample_rate, frame.pts, frame.time_base = rate, first, Fraction(1, rate)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     file.seek(0)
     source: Any = av.open(file)
     with source as container:
         packets = [packet for packet in container.demux(container.streams.audio) if packet.size]
-        return remuxed(container.streams.audio, packets, LATE)
+        return remuxed(container.streams.audio, packets, late)
+
+
+def sound(codec: str, format: str, rate: int) -> bytes:
+    """A second of noise, in a clip that begins LATE."""
+    wave = np.random.default_rng(0).normal(0, 0.1, (2, 40 * 1024)).astype(np.float32)
+    return carried(wave, codec, format, rate, LATE)
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,9 @@ import os
 import sys
 from dataclasses import replace
 from fractions import Fraction
-from io import BytesIO
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
-import av
 import numpy as np
 import pytest
 
@@ -21,7 +18,6 @@ from inrcodec.runtime.syntax import write_segments
 from inrcodec.runtime.wire import Writer
 from inrcodec.train.clips import clip_from_array
 from inrcodec.train.segments import encode_clip
-from inrcodec.train.video import remuxed
 
 HERE = Path(__file__).parent
 BURSTS = (0.3, 0.7, 1.3, 2.3)  # seconds at which the sound is loud, for BURST
@@ -42,6 +38,7 @@ def module(path: Path):
 
 
 browser = module(HERE / "test_browser.py")
+packets = module(HERE / "test_packets.py")
 playback = module(HERE.parent / "benchmarks" / "playback.py")
 pytestmark = browser.pytestmark
 
@@ -66,19 +63,7 @@ def bursts(codec: str, format: str, rate: int) -> bytes:
     times = np.arange(3 * rate) / rate
     loud = np.any([(begin <= times) & (times < begin + BURST) for begin in BURSTS], axis=0)
     wave = (0.8 * loud * np.sin(2 * np.pi * 1000 * times)).astype(np.float32)
-    file = BytesIO()
-    with av.open(file, "w", format=format) as container:
-        stream: Any = container.add_stream(codec, rate=rate, layout="mono")
-        for first in range(0, len(wave), 1024):
-            frame = av.AudioFrame.from_ndarray(wave[None, first : first + 1024], format="fltp", layout="mono")
-            frame.sample_rate, frame.pts, frame.time_base = rate, first, Fraction(1, rate)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    file.seek(0)
-    source: Any = av.open(file)
-    with source as container:
-        packets = [packet for packet in container.demux(container.streams.audio) if packet.size]
-        return remuxed(container.streams.audio, packets, Fraction(0))
+    return packets.carried(wave[None], codec, format, rate, Fraction(0))
 
 
 @pytest.fixture(scope="module")
