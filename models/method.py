@@ -138,6 +138,8 @@ class Phase:
 
     Learning rates fall as a cosine, the others linearly. `hard`: latents are rounded and stay; only the networks learn.
 
+    `fresh`: moments of the gradients so far, where all erred, are forgotten.
+
     Networks that a phase fits for their coding: `enter(tensors)` changes them when it begins; `weights(tensors, progress)`
     is what becomes of them, differentiably, on their way to the decoder, and at progress 1 what will be written;
     `bits(tensors)` is what writing them costs; `penalty(tensors, progress)` is added to the loss.
@@ -149,6 +151,7 @@ class Phase:
     temperature: tuple[float, float] = (0.0, 0.0)  # of the soft rounding
     noise: tuple[float, float] = (0.0, 0.0)  # standard deviation, in steps, or how much of it `latents` takes
     hard: bool = False
+    fresh: bool = False
     enter: Callable[[Tensors], Tensors] | None = None
     weights: Callable[[Tensors, float], Tensors] | None = None
     bits: Callable[[Tensors], Tensor] | None = None
@@ -168,6 +171,7 @@ class Recipe:
     gain: float = 16.0  # the latents' learning rate over the networks', in quantization steps
     growth: float = 1.0  # of that, from a grid to the next coarser one
     eps: float = 0.3  # of the latents' Adam, in bits a step
+    betas: tuple[float, float] = (0.9, 0.999)  # of the latents' Adam
     optimizer: str = "soap"  # of the networks: soap or adam
     paces: Mapping[str, float] = field(default_factory=dict)  # of tensors by name: how many times as fast they learn
     batch: int = 0  # frames that a step sees; 0: all

@@ -24,7 +24,6 @@ from .soap import Soap
 GRADIENT_MAX = 0.1  # norm over all networks
 CHECKS = 50  # times that a fit is measured with rounded latents, and the best kept
 NOTHING: Mapping[str, Tensor] = MappingProxyType({})
-LATENT_BETAS = (0.9, 0.999)
 OPTIMIZERS = {"soap": Soap, "adam": Adam}  # of the networks, by `Recipe.optimizer`
 
 
@@ -90,13 +89,13 @@ class Fit:
         tensors = {name: tensor.detach().clone().requires_grad_() for name, tensor in inr.tensors.items()}
         self.inr = Inr(tensors, inr.latents.detach().clone().requires_grad_())
         self.networks = OPTIMIZERS[self.recipe.optimizer](list(tensors.values()))
-        self.adam = torch.optim.Adam([self.inr.latents], betas=LATENT_BETAS)
+        self.adam = torch.optim.Adam([self.inr.latents], betas=self.recipe.betas)
         self.best, self.best_cost = self.snapshot(), math.inf
 
     def enter(self, phase: Phase) -> None:
-        """Begin with `phase`, anew where it sees the networks otherwise than the one before."""
+        """Begin with `phase`, with fresh optimizers where it says so or sees the networks otherwise than the one before."""
         before, self.phase = self.phase, phase
-        if phase.enter or phase.weights is not before.weights or phase.bits is not before.bits:
+        if phase.fresh or phase.enter or phase.weights is not before.weights or phase.bits is not before.bits:
             tensors = {name: tensor.detach() for name, tensor in self.inr.tensors.items()}
             self.begin(Inr(phase.enter(tensors) if phase.enter else tensors, self.inr.latents))
 

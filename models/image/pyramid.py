@@ -83,11 +83,13 @@ def recipe(lmbda: float) -> Recipe:
     """Temperatures, noise and gains of Cool-chic 5.0; the shares are ours."""
     return Recipe(
         (
-            Phase("fit", 0.9, (1e-2, 0.0), temperature=(0.35, 0.08), noise=(0.22, 0.15)),
+            Phase("start", 0.05, (1e-2, 1e-2), temperature=(0.35, 0.35), noise=(0.22, 0.22)),
+            Phase("fit", 0.85, (1e-2, 0.0), temperature=(0.35, 0.08), noise=(0.22, 0.15), fresh=True),
             Phase("networks", 0.1, (1e-3, 0.0), hard=True),
         ),
         candidates=3,
         warmup=0.03,
+        betas=(0.9, 0.98),
         gain=16.0 if lmbda > 5e-4 else 20.0 if lmbda > 2e-4 else 24.0,
     )
 

@@ -23,6 +23,9 @@ from .latents import Canvas, cosets
 
 PIECE = 16384  # latents; on a GPU the whole canvas is one piece
 FIRST_LOG2_SCALE = -4.0  # zeros are nearly free at first: latents come alive only where they pay
+# The first prediction of a latent in raster order, near the plane through its neighbours: grids that begin by predicting
+# nothing leave smooth content, and colour, to the finest of them, and do not come back from there.
+PLANE = {(0, -1): 0.75, (-1, 0): 0.75, (-1, -1): -0.5}
 LOG2_SCALE_MIN = -SCALE_ZERO / SCALES_PER_OCTAVE
 LOG2_SCALE_MAX = (SCALES + 3 * SCALES_PER_OCTAVE - 1 - SCALE_ZERO) / SCALES_PER_OCTAVE
 RANGE = (LOG2_SCALE_MIN, LOG2_SCALE_MAX)
@@ -92,7 +95,9 @@ def init_context(
             f"context.{i}.last.bias": torch.tensor([0.0, FIRST_LOG2_SCALE]),
         }
         if linear:
-            tensors[f"context.{i}.skip.weight"] = torch.zeros(inputs, 2)
+            skip = tensors[f"context.{i}.skip.weight"] = torch.zeros(inputs, 2)
+            if order == "raster":
+                skip[:neighbours, 0] = torch.tensor([PLANE.get(place, 0.0) for place in CAUSAL[:neighbours]])
     for level, count in enumerate(grids):
         tensors[f"inter.{level}.weight"] = torch.randn(count, features, generator=generator) / count
         tensors[f"inter.{level}.bias"] = torch.zeros(features)

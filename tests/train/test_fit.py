@@ -40,6 +40,20 @@ def test_latents_of_coarser_grids_may_learn_faster():
         assert grid.abs().max().item() == pytest.approx(recipe.phases[0].lr[0] * 2.5 * 2**k, rel=1e-4)
 
 
+def test_a_fresh_phase_forgets_the_moments_before():
+    method, target = METHODS["pyramid"](), torch.rand(1, 3, 33, 50)
+    recipe = replace(method.recipe(0.001), eps=1e-6)
+    start, fit_phase, _ = recipe.phases
+    fit = Fit(method.build(Signal(33, 50), 0), target, 0.001, recipe, seed=0)
+    for _ in range(5):
+        fit.step(start, 0.0)
+    before = fit.inr.latents.detach().clone()
+    fit.step(fit_phase, 0.0)
+    moved = (fit.inr.latents.detach() - before).abs().max().item()
+    assert fit.adam.state[fit.inr.latents]["step"] == 1
+    assert moved == pytest.approx(fit_phase.lr[0] * recipe.gain, rel=1e-3)  # Adam's first step
+
+
 def test_soap_descends_a_narrow_valley_and_resumes():
     """|A X B + o - C|^2 with condition numbers of 100."""
     torch.manual_seed(0)
