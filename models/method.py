@@ -137,8 +137,7 @@ class Phase:
     """Part of a fit: a `share` of its iterations. Values with two ends go from the first to the second.
 
     Learning rates fall as a cosine, the others linearly. `hard`: latents are rounded and stay; only the networks learn.
-
-    `fresh`: moments of the gradients so far, where all erred, are forgotten.
+    `fresh`: it begins with fresh optimizers.
 
     Networks that a phase fits for their coding: `enter(tensors)` changes them when it begins; `weights(tensors, progress)`
     is what becomes of them, differentiably, on their way to the decoder, and at progress 1 what will be written;
