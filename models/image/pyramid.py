@@ -80,7 +80,7 @@ def profiles() -> Iterator[tuple[Manifest, tuple[Graph, Graph]]]:
 
 
 def recipe(lmbda: float) -> Recipe:
-    """Temperatures, noise and gains of Cool-chic 5.0; the shares are ours."""
+    """Temperatures, noise and gains of Cool-chic 5.0; shares and moments are ours."""
     return Recipe(
         (
             Phase("start", 0.05, (1e-2, 1e-2), temperature=(0.35, 0.35), noise=(0.22, 0.22)),
