@@ -89,7 +89,7 @@ def recipe(lmbda: float) -> Recipe:
         ),
         candidates=3,
         warmup=0.03,
-        betas=(0.9, 0.98),
+        betas=(0.8, 0.98),
         gain=16.0 if lmbda > 5e-4 else 20.0 if lmbda > 2e-4 else 24.0,
     )
 

@@ -55,7 +55,7 @@ def recipe(lmbda: float) -> Recipe:
             Phase("networks", 0.1, (1e-3, 0.0), hard=True),
         ),
         batch=8,
-        betas=(0.9, 0.98),
+        betas=(0.8, 0.95),
     )
 
 
