@@ -3,6 +3,8 @@
 import math
 import time
 
+import torch
+
 from .encoding import WATCH_STEPS, Encoding
 from .fit import Budget, Fit, run
 from .goal import moved
@@ -42,7 +44,9 @@ def warm_up(encoding: Encoding, budget: Budget) -> None:
         return
     pilot, before = take_steps(encoding, encoding.fit, steps), encoding.architecture
     if encoding.goal.kind in ("lmbda", "psnr"):
-        encoding.build(WARMUP_EXCESS * pilot.measure().bpp * encoding.signal.pixels / 8)
+        with torch.no_grad():
+            spent = pilot.measure().bpp - float(pilot.networks_rate())
+        encoding.build(WARMUP_EXCESS * spent * encoding.signal.pixels / 8)
     fits = [pilot] if encoding.architecture == before else []
     fits += [take_steps(encoding, encoding.start(k), steps) for k in range(1, recipe.candidates)]
     encoding.fit = min(fits, key=lambda fit: fit.measure().cost(fit.lmbda))

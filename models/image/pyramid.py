@@ -18,17 +18,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
+import torch
+from torch import Tensor
+
 from ...runtime.orders import NEIGHBOURS_MAX, ORDERS
 from ...runtime.profile import Manifest
 from ...runtime.syntax import Signal
 from ..grids import Design, Grids
-from ..method import Graph, Method, Paper, Phase, Recipe
+from ..method import Graph, Method, Paper, Phase, Recipe, Tensors
 from ..parts.context import Context
 from ..parts.synthesis import beside
 from ..parts.upsampling import learned
+from ..rates import self_laplace_bits
 
 HYPER = 3  # the coarsest levels have hyper-latents too
 LEVELS = (7, 8, 9)
+STEPS = {"context": 2**-6, "inter": 2**-5, "upsampling": 2**-9, "synthesis": 2**-8}  # near those of a file's networks
 LARGE, HUGE = 2**20, 3 * 2**20  # pixels from which a picture gets an eighth and a ninth level
 
 
@@ -79,13 +84,18 @@ def profiles() -> Iterator[tuple[Manifest, tuple[Graph, Graph]]]:
         yield from design(levels, order).profiles()
 
 
+def networks_bits(tensors: Tensors) -> Tensor:
+    """What writing them takes, each under a Laplace fitted to itself."""
+    return torch.stack([self_laplace_bits(w, STEPS[name.partition(".")[0]]) for name, w in tensors.items()]).sum()
+
+
 def recipe(lmbda: float) -> Recipe:
-    """Temperatures, noise and gains of Cool-chic 5.0; shares and moments are ours."""
+    """Temperatures, noise and gains of Cool-chic 5.0; shares, moments and the networks' rate in the loss are ours."""
     return Recipe(
         (
-            Phase("start", 0.05, (1e-2, 1e-2), temperature=(0.35, 0.35), noise=(0.22, 0.22)),
-            Phase("fit", 0.85, (1e-2, 0.0), temperature=(0.35, 0.08), noise=(0.22, 0.15), fresh=True),
-            Phase("networks", 0.1, (1e-3, 0.0), hard=True),
+            Phase("start", 0.05, (1e-2, 1e-2), temperature=(0.35, 0.35), noise=(0.22, 0.22), bits=networks_bits),
+            Phase("fit", 0.85, (1e-2, 0.0), temperature=(0.35, 0.08), noise=(0.22, 0.15), fresh=True, bits=networks_bits),
+            Phase("networks", 0.1, (1e-3, 0.0), hard=True, bits=networks_bits),
         ),
         candidates=3,
         warmup=0.03,

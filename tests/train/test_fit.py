@@ -7,8 +7,10 @@ import pytest
 import torch
 
 from inrcodec.models import METHODS
+from inrcodec.models.image.pyramid import networks_bits
 from inrcodec.models.method import Phase
 from inrcodec.runtime.decoder import decode
+from inrcodec.runtime.file import InrFile
 from inrcodec.runtime.syntax import Signal
 from inrcodec.train.encode import encode_picture
 from inrcodec.train.fit import Budget, Fit, locate
@@ -52,6 +54,15 @@ def test_a_fresh_phase_forgets_the_moments_before():
     moved = (fit.inr.latents.detach() - before).abs().max().item()
     assert fit.adam.state[fit.inr.latents]["step"] == 1
     assert moved == pytest.approx(fit_phase.lr[0] * recipe.gain, rel=1e-3)  # Adam's first step
+
+
+def test_pyramid_weighs_its_networks_as_a_file_does():
+    waves = np.sin(np.add.outer(np.arange(96) / 7, np.arange(128) / 11))[..., None] * np.array([90, 60, 30]) + 120
+    picture, goal = from_array(waves.astype(np.uint8)), Goal("lmbda", 0.0005)
+    result = encode_picture(picture, goal=goal, iterations=300)
+    groups = InrFile(result.data).segment().groups.values()
+    tensors = {name: torch.from_numpy(values) for group in groups for name, values in group.values().items()}
+    assert networks_bits(tensors).item() / 8 == pytest.approx(result.networks_bytes, rel=0.2)
 
 
 def test_soap_descends_a_narrow_valley_and_resumes():
