@@ -34,6 +34,7 @@ from ..rates import self_laplace_bits
 HYPER = 3  # the coarsest levels have hyper-latents too
 LEVELS = (7, 8, 9)
 STEPS = {"context": 2**-6, "inter": 2**-5, "upsampling": 2**-9, "synthesis": 2**-8}  # near those of a file's networks
+RATED = 2e-3  # lambda above which networks are so much of a file that their rate in the loss pays
 LARGE, HUGE = 2**20, 3 * 2**20  # pixels from which a picture gets an eighth and a ninth level
 
 
@@ -91,11 +92,12 @@ def networks_bits(tensors: Tensors) -> Tensor:
 
 def recipe(lmbda: float) -> Recipe:
     """Temperatures, noise and gains of Cool-chic 5.0; shares, moments and the networks' rate in the loss are ours."""
+    bits = networks_bits if lmbda > RATED else None
     return Recipe(
         (
-            Phase("start", 0.05, (1e-2, 1e-2), temperature=(0.35, 0.35), noise=(0.22, 0.22), bits=networks_bits),
-            Phase("fit", 0.85, (1e-2, 0.0), temperature=(0.35, 0.08), noise=(0.22, 0.15), fresh=True, bits=networks_bits),
-            Phase("networks", 0.1, (1e-3, 0.0), hard=True, bits=networks_bits),
+            Phase("start", 0.05, (1e-2, 1e-2), temperature=(0.35, 0.35), noise=(0.22, 0.22), bits=bits),
+            Phase("fit", 0.85, (1e-2, 0.0), temperature=(0.35, 0.08), noise=(0.22, 0.15), fresh=True, bits=bits),
+            Phase("networks", 0.1, (1e-3, 0.0), hard=True, bits=bits),
         ),
         candidates=3,
         warmup=0.03,
