@@ -12,6 +12,7 @@ from inrcodec.models.method import Phase
 from inrcodec.runtime.decoder import decode
 from inrcodec.runtime.file import InrFile
 from inrcodec.runtime.syntax import Signal
+from inrcodec.runtime.synthesis import network_tensors
 from inrcodec.train.encode import encode_picture
 from inrcodec.train.fit import Budget, Fit, locate
 from inrcodec.train.goal import Goal
@@ -60,8 +61,7 @@ def test_pyramid_weighs_its_networks_as_a_file_does():
     waves = np.sin(np.add.outer(np.arange(96) / 7, np.arange(128) / 11))[..., None] * np.array([90, 60, 30]) + 120
     picture, goal = from_array(waves.astype(np.uint8)), Goal("lmbda", 0.0005)
     result = encode_picture(picture, goal=goal, iterations=300)
-    groups = InrFile(result.data).segment().groups.values()
-    tensors = {name: torch.from_numpy(values) for group in groups for name, values in group.values().items()}
+    tensors = {name: torch.from_numpy(w) for name, w in network_tensors(InrFile(result.data).segment()).items()}
     assert networks_bits(tensors).item() / 8 == pytest.approx(result.networks_bytes, rel=0.2)
 
 
