@@ -12,6 +12,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from ..runtime.file import InrFile
+from ..runtime.grids import stacks
 from ..runtime.profile import Profile, session
 from ..runtime.squares import linear
 from ..runtime.syntax import Signal
@@ -54,7 +55,7 @@ def runs(profile: Profile, tensors: dict[str, np.ndarray]) -> list[Run]:
 
 
 def export_tensors(file: InrFile, frame: int = 0) -> dict[str, np.ndarray]:
-    """float32 by name: network tensors, kernel.k, filter.k (upsampling's rows) and latents.k (1, 1, h, w), finest first; or,
+    """float32 by name: network tensors, kernel.k, filter.k (upsampling's rows) and latents.k (1, n, h, w), finest first; or,
     without latents, the positions of a frame's pixels. Raises StandaloneError."""
     k, within = file.place(frame)
     segment, signal = file.segment(k, within), file.signal(k)
@@ -66,9 +67,8 @@ def export_tensors(file: InrFile, frame: int = 0) -> dict[str, np.ndarray]:
         tensors |= positions(signal, whole.shape, whole, within)
     for taken, name in LEARNED.items():
         tensors |= {f"{taken}.{level}": row for level, row in enumerate(tensors.pop(name, ()))}
-    for level in range(levels):  # the hyper-latents come first and make no picture
-        tensors[f"latents.{level}"] = segment.grids[-1 - level][None, None].astype(np.float32)
-    return tensors
+    grids = stacks(file.profile.manifest, segment.grids) if levels else []
+    return tensors | {f"latents.{level}": stack[None].astype(np.float32) for level, stack in enumerate(grids)}
 
 
 def standalone(file: InrFile, frame: int = 0) -> bytes:

@@ -6,7 +6,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from ..runtime.grids import grid_shapes
+from ..runtime.grids import PAIR, grid_shapes
 from ..runtime.profile import Dimension, Manifest
 from ..runtime.syntax import Signal
 from .method import Graph, Inr, Part, Tensors
@@ -18,7 +18,8 @@ from .parts.upsampling import Upsampling
 
 @dataclass(frozen=True)
 class Design:
-    """The parts, for every signal. `levels` are latent grids, each of half the size; `sizes` and `method` as a manifest's."""
+    """The parts, for every signal. `levels` are latent grids, each of half the size; `sizes`, `method` and `chroma` as a
+    manifest's."""
 
     name: str
     levels: int
@@ -27,12 +28,13 @@ class Design:
     synthesis: Synthesis
     sizes: tuple[tuple[str, int], ...] = ()
     method: str = ""
+    chroma: tuple[int, ...] = ()
 
     @cached_property
     def manifest(self) -> Manifest:
         entries = (*self.context.entries(self.levels), *self.upsampling.entries, *self.synthesis.entries)
         grids = self.levels, self.context.hyper, self.synthesis.halo, self.context.order
-        return Manifest(self.name, self.sizes, entries, *grids, method=self.method)
+        return Manifest(self.name, self.sizes, entries, *grids, method=self.method, chroma=self.chroma)
 
     @property
     def graphs(self) -> tuple[Graph, Graph]:
@@ -56,7 +58,8 @@ class Grids:
     def canvas(self) -> Canvas:
         shapes, design = grid_shapes(self.signal, self.design.levels), self.design
         hyper = shapes[design.levels - design.context.hyper :]
-        return Canvas((*shapes, *hyper), 1 if design.context.order == "raster" else 2)
+        colour = [shapes[level] for level in design.chroma for _ in range(PAIR)]
+        return Canvas((*shapes, *hyper, *colour), 1 if design.context.order == "raster" else 2, len(colour))
 
     @property
     def manifest(self) -> Manifest:
@@ -89,8 +92,12 @@ class Grids:
         return self.canvas.mask(device)
 
     def render(self, tensors: Tensors, latents: Tensor, part: Part = Part()) -> Tensor:
-        grids = self.canvas.split(latents)[: self.design.levels]
-        return self.design.synthesis.image(self.design.upsampling.features(grids, tensors), tensors)[None]
+        design, grids = self.design, self.canvas.split(latents)
+        stacks = [grid[None] for grid in grids[: design.levels]]
+        for i, level in enumerate(design.chroma):
+            pair = grids[len(grids) - self.canvas.alone + PAIR * i :][:PAIR]
+            stacks[level] = torch.stack([grids[level], *pair])
+        return design.synthesis.image(design.upsampling.features(stacks, tensors), tensors)[None]
 
     def latent_bits(self, tensors: Tensors, latents: Tensor, mask: Tensor, part: Part = Part()) -> Tensor:
         return latent_bits(latents, self.canvas, self.design.levels, mask, tensors, self.design.context.order)

@@ -152,7 +152,7 @@ class Frames:
                 there[number] = finer(through_clamp(made[number])[None])[0]
             references = torch.stack([there[each.before], there[each.after]])
             place = torch.tensor([each.place], device=latents.device)
-            features = self.features(self.canvases[1].split(added[i]), tensors)
+            features = self.features([grid[None] for grid in self.canvases[1].split(added[i])], tensors)
             made[each.number] = design.prediction.image(features, motion, place, references, own)
         return torch.stack([made[k] for k in wanted])
 

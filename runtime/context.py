@@ -99,11 +99,12 @@ def code_grids(
     shapes: list[tuple[int, int]],
     hyper: list[tuple[int, int]],
     given: list[Array] | None = None,
+    alone: bool = False,
 ) -> list[Array]:
     """Code hyper-latents, then latents, both coarse to fine; returns all in that order, (h, w) int32 each.
 
     `shapes` are the latent grids' (h, w), finest first; `hyper` the coarsest of those that have a hyper-latent grid,
-    finest first. `given`: in the coding order.
+    finest first. `given`: in the coding order. Grids that are `alone` see nothing of each other.
     """
     order = [*hyper[::-1], *shapes[::-1]]
     grids: list[Array] = []
@@ -113,7 +114,7 @@ def code_grids(
             grids.append(np.zeros(shape, np.int32))
             continue
         level = len(order) - 1 - i
-        fine = bool(model.inter) and level < min(INTER_GRIDS, len(shapes) - 1)
+        fine = bool(model.inter) and not alone and level < min(INTER_GRIDS, len(shapes) - 1)
         seen = coarser_grids(grids, len(shapes), len(hyper), level) if fine else []
         if fine and len(model.inter[level][0]) != len(seen):
             raise BitstreamError(f"wanted inter-grid features of {len(seen)} grids, got {len(model.inter[level][0])}")
@@ -122,7 +123,7 @@ def code_grids(
             near = CAUSAL[: model.neighbours]
             grids.append(code_wavefronts(coder, model.networks[0], near, shape, inter, symbols))
         else:
-            parent = grids[-1] if i not in (0, len(hyper)) else None  # the coarsest of each kind have none
+            parent = None if alone or i in (0, len(hyper)) else grids[-1]  # the coarsest of each kind have none
             grids.append(code_cosets(coder, model.networks, model.neighbours, shape, parent, inter, symbols))
     return grids
 

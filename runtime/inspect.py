@@ -7,7 +7,7 @@ import numpy as np
 
 from .coder import Meter
 from .file import InrFile
-from .grids import FIELDS, grid_shapes
+from .grids import FIELDS, PAIR, grid_shapes
 from .orders import ORDERS
 from .profile import Manifest
 from .segment import Base, Segment, code_segment
@@ -67,11 +67,12 @@ def macs_per_pixel(manifest: Manifest, signal: Signal, segment: Segment) -> dict
     areas = [h * w for h, w in grid_shapes(signal, manifest.levels)]
     per_latent = sum(n for name, n in weights.items() if name.startswith("context."))
     per_latent /= ORDERS[manifest.order]  # each network codes as many
-    coded = [*areas, *areas[len(areas) - manifest.hyper :]]
+    coded = [*areas, *areas[len(areas) - manifest.hyper :], *(PAIR * areas[level] for level in manifest.chroma)]
     inter = [n for name, n in weights.items() if name.startswith("inter.")]
     context = per_latent * sum(coded) + sum(n * area for n, area in zip(inter, areas[1:]))
     each = FILTER if "upsampling.filters" in sizes else 0
-    upsampling = sum((DOUBLING * (manifest.levels - 1 - k) + each) * area for k, area in enumerate(areas[:-1]))
+    stack = [1 + PAIR * (level in manifest.chroma) for level in range(manifest.levels)]
+    upsampling = sum((DOUBLING * sum(stack[k + 1 :]) + each) * area for k, area in enumerate(areas[:-1]))
     return {"context": context / signal.pixels, "upsampling": upsampling / signal.pixels, "synthesis": float(synthesis)}
 
 

@@ -73,7 +73,7 @@ def code_segment(
     grids: list[np.ndarray] = []
     for kind in coded:
         there = given.grids[len(grids) : len(grids) + kind.count] if given else None
-        grids += code_grids(coder, models[kind.prefix], kind.shapes, kind.hyper, there)
+        grids += code_grids(coder, models[kind.prefix], kind.shapes, kind.hyper, there, kind.alone)
     return Segment(sizes, groups, grids)
 
 

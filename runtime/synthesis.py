@@ -1,8 +1,9 @@
 """From latents and network tensors to samples: the profile's graphs, run on as much of the picture as is wanted.
 
-A pyramid's first graph doubles a stack of grids and puts a finer one on top; it runs once per level. The last graph makes
-an image of the finest stack. Both look only a few samples around, so that a window of the picture needs windows of the
-grids: large pictures are made in tiles, the finest step in bands that stay in cache, a region alone where it is wanted.
+A pyramid's first graph doubles a stack of grids and puts the next finer level's on top; it runs once per level. The last
+graph makes an image of the finest stack. Both look only a few samples around, so that a window of the picture needs
+windows of the grids: large pictures are made in tiles, the finest step in bands that stay in cache, a region alone where
+it is wanted.
 
 Graphs without latents are functions of a pixel's position, and make a picture of any size: they take `rows` (h,) and
 `columns` (w,), positions in pixels of the picture as it was encoded, and `size` (2,), its height and width; of several
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .grids import stacks
 from .pixels import quantize
 from .profile import Profile, run
 from .segment import Segment
@@ -80,9 +82,9 @@ def network_tensors(segment: Segment) -> dict[str, np.ndarray]:
 class Synthesis:
     """A segment's graphs, ready to make samples of any window of the picture, or of one 2**`octaves` times smaller.
 
-    A smaller picture is a preview: each finer grid counts by its means, each convolution by its sum. `shape` is that of a
-    picture without latents, any; `frame` is one of those that share the segment. Of frames that are predicted from others
-    (`prediction`) this makes the first.
+    A smaller picture is a preview: each finer grid counts by its means, each convolution by its sum.
+    `shape` is that of a picture without latents, any; `frame` is one of those that share the segment. Of frames that are
+    predicted from others (`prediction`) this makes the first.
     """
 
     def __init__(
@@ -102,10 +104,10 @@ class Synthesis:
         self.learned = {taken: self.tensors[name] for taken, name in LEARNED.items() if name in self.tensors}
         if any(len(rows) != levels - 1 for rows in self.learned.values()):
             raise BitstreamError(f"wanted {levels - 1} rows of upsampling in a profile of {levels} levels")
-        grids = segment.grids[: -levels - 1 : -1] if levels else []  # finest first; hyper-latents make no picture
+        grids = stacks(profile.manifest, segment.grids) if levels else []  # (n, h, w), finest first
         self.grids = grids[octaves:]
-        self.means = [self._gain(k) * block_means(grid, octaves - k) for k, grid in enumerate(grids[:octaves])]
-        self.shape = self.grids[0].shape if grids else shape or (self.signal.height, self.signal.width)
+        self.means = [self._gains(k, len(grid)) * block_means(grid, octaves - k) for k, grid in enumerate(grids[:octaves])]
+        self.shape = self.grids[0].shape[1:] if grids else shape or (self.signal.height, self.signal.width)
 
     @property
     def whole(self) -> Window:
@@ -129,17 +131,18 @@ class Synthesis:
                 wide = self._grown(here)
                 features = self._double(stack, below, wide, 0)
                 if self.means:
-                    features = np.concatenate([*(wide.of(mean)[None, None] for mean in self.means), features], 1)
+                    features = np.concatenate([*(wide.of(mean)[None] for mean in self.means), features], 1)
                 image = run(self.graphs[-1], {**self.tensors, "features": features}, self.threads)
                 shaped(image, (1, self.signal.channels, *wide.shape))
                 yield here, here.of(image, wide.origin)
 
-    def _gain(self, level: int) -> np.float32:
-        """What the filter of a finer grid, if there is one, makes of a constant."""
-        if "filter" not in self.learned:
-            return np.float32(1)
-        side = self.learned["filter"][level]
-        return (1 + side[0] + 2 * side[1:].sum()) ** 2
+    def _gains(self, level: int, grids: int) -> np.ndarray:
+        """What a level's filter, if there is one, makes of a constant: (grids, 1, 1); it is of the first grid alone."""
+        gains = np.ones((grids, 1, 1), np.float32)
+        if "filter" in self.learned:
+            side = self.learned["filter"][level]
+            gains[0] = (1 + side[0] + 2 * side[1:].sum()) ** 2
+        return gains
 
     def _chain(self, window: Window) -> np.ndarray:
         """`window` by graphs without latents, one after the other."""
@@ -159,28 +162,28 @@ class Synthesis:
 
     def _coarser(self, level: int) -> tuple[int, int]:
         """Shape of the grid below."""
-        return self.grids[min(level + 1, len(self.grids) - 1)].shape
+        return self.grids[min(level + 1, len(self.grids) - 1)].shape[1:]
 
     def _stack(self, window: Window, level: int) -> np.ndarray:
         """`window` of the stack at `level`: (1, grids, h, w), finest first."""
         if level >= len(self.grids) - 1:
-            return window.of(self.grids[-1])[None, None].astype(np.float32)
+            return window.of(self.grids[-1])[None].astype(np.float32)
         below = window.halved(self._coarser(level))
         return self._double(self._stack(below, level + 1), below, window, level)
 
     def _double(self, stack: np.ndarray, below: Window, window: Window, level: int) -> np.ndarray:
         """`window` of the stack at `level`, of the coarser `stack`, which covers `below`."""
         if level >= len(self.grids) - 1:  # the picture is so small that there is but one grid
-            return window.of(self.grids[-1])[None, None].astype(np.float32)
+            return window.of(self.grids[-1])[None].astype(np.float32)
         grid = self.grids[level]
         seen = window.halved(self._coarser(level))
-        made = Window(*((2 * a, min(2 * b, n)) for (a, b), n in zip((seen.rows, seen.columns), grid.shape)))
+        made = Window(*((2 * a, min(2 * b, n)) for (a, b), n in zip((seen.rows, seen.columns), grid.shape[1:])))
         feeds = {
             "features": seen.of(stack, below.origin),
-            "finer": made.of(grid)[None, None].astype(np.float32),
+            "finer": made.of(grid)[None].astype(np.float32),
             **{taken: rows[self.octaves + level] for taken, rows in self.learned.items()},
         }
-        doubled = shaped(run(self.graphs[0], feeds, self.threads), (1, stack.shape[1] + 1, *made.shape))
+        doubled = shaped(run(self.graphs[0], feeds, self.threads), (1, len(grid) + stack.shape[1], *made.shape))
         return window.of(doubled, made.origin)
 
 
@@ -216,11 +219,11 @@ def from_afar(weights: np.ndarray) -> np.ndarray:
 
 
 def block_means(grid: np.ndarray, octaves: int) -> np.ndarray:
-    """(h, w) -> (h / n, w / n), rounded up, n = 2**octaves: means of blocks; edges repeat."""
-    n = 1 << octaves
-    padded = np.pad(grid, [(0, -side % n) for side in grid.shape], mode="edge")
-    h, w = padded.shape
-    return padded.reshape(h // n, n, w // n, n).mean((1, 3), dtype=np.float32)
+    """(..., h, w) -> (..., h / n, w / n), rounded up, n = 2**octaves: means of blocks; edges repeat."""
+    n, ahead = 1 << octaves, grid.shape[:-2]
+    padded = np.pad(grid, [*[(0, 0)] * len(ahead), *((0, -side % n) for side in grid.shape[-2:])], mode="edge")
+    h, w = padded.shape[-2:]
+    return padded.reshape(*ahead, h // n, n, w // n, n).mean((-3, -1), dtype=np.float32)
 
 
 def coloured(squares: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

@@ -5,7 +5,7 @@
     latents 1/64 --> context --> range coder     each latent: Laplace(centre, scale) from neighbours and coarser grids
         :               ^
     latents 1/1  -------+
-        |
+        |   (1/4, 1/8: a pair for colour, too)
         +--> filter, x2 --> filter, x2 ... --> features (levels, H, W) --+--> 1x1 network --> 3x3 residuals --+--> pixels
                                                                          +----------------- linear -----------+
 
@@ -21,6 +21,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
+from ...runtime.grids import PAIR
 from ...runtime.orders import NEIGHBOURS_MAX, ORDERS
 from ...runtime.profile import Manifest
 from ...runtime.syntax import Signal
@@ -35,6 +36,8 @@ HYPER = 3  # the coarsest levels have hyper-latents too
 LEVELS = (7, 8, 9)
 STEPS = {"context": 2**-6, "inter": 2**-5, "upsampling": 2**-9, "synthesis": 2**-8}  # near those of a file's networks
 RATED = 2e-3  # lambda above which networks are so much of a file that their rate in the loss pays
+CHROMA = (2, 3)  # levels with a pair of grids for colour
+WIDE, RICH = 2**17, 0.16  # pixels, and bits for each, from which a picture in colour has them
 LARGE, HUGE = 2**20, 3 * 2**20  # pixels from which a picture gets an eighth and a ninth level
 
 
@@ -60,29 +63,32 @@ def levels_of(signal: Signal) -> int:
 
 
 @cache
-def design(levels: int, order: str = "raster") -> Design:
-    """With so many levels; in raster order the context network is as wide as what it sees."""
+def design(levels: int, order: str = "raster", chroma: tuple[int, ...] = ()) -> Design:
+    """With so many levels, perhaps grids for colour; in raster order the context network is as wide as what it sees."""
     width, sizes = ("neighbours+features", ()) if order == "raster" else ("width", (("width", 64),))
+    stacks = [1 + PAIR * (level in chroma) for level in range(levels)]
+    colour = tuple(sum(stacks[:level]) + k for level in chroma for k in range(1, 1 + PAIR))
     return Design(
-        f"pyramid{levels}" + (f"_{order}" if order != "raster" else ""),
+        f"pyramid{levels}" + ("_chroma" if chroma else "") + (f"_{order}" if order != "raster" else ""),
         levels,
         Context("neighbours", width, "features", HYPER, order, linear=True),
-        learned(levels),
-        beside(levels, "hidden"),
+        learned(levels, several=bool(chroma)),
+        beside(sum(stacks), "hidden", colour),
         (("neighbours", NEIGHBOURS_MAX), ("features", 16), ("hidden", 256), *sizes),
         method="pyramid",
+        chroma=chroma,
     )
 
 
-def architecture(signal: Signal, size: Size, order: str = "raster", levels: int = 0) -> Grids:
+def architecture(signal: Signal, size: Size, order: str = "raster", levels: int = 0, chroma: tuple[int, ...] = ()) -> Grids:
     """Of as many `levels` as the signal has room for, if they are not said."""
-    parts = design(levels or levels_of(signal), order)
+    parts = design(levels or levels_of(signal), order, chroma)
     return Grids(signal, parts, {name: vars(size)[name] for name, _ in parts.sizes})
 
 
 def profiles() -> Iterator[tuple[Manifest, tuple[Graph, Graph]]]:
-    for levels, order in itertools.product(LEVELS, ORDERS):
-        yield from design(levels, order).profiles()
+    for levels, order, chroma in itertools.product(LEVELS, ORDERS, ((), CHROMA)):
+        yield from design(levels, order, chroma).profiles()
 
 
 def networks_bits(tensors: Tensors) -> Tensor:
@@ -116,7 +122,8 @@ def pyramid(tune: str | None = None) -> Method:
     order, sizes = ("parallel", FAST_SIZES) if tune == "fastdecode" else ("raster", SIZES)
 
     def build(signal: Signal, nbytes: float) -> Grids:
-        return architecture(signal, choose_size(nbytes, sizes), order)
+        rich = signal.channels > 2 and signal.pixels >= WIDE and 8 * nbytes / signal.pixels >= RICH
+        return architecture(signal, choose_size(nbytes, sizes), order, chroma=CHROMA if rich else ())
 
     paper = Paper("inrcodec pyramid", 2026, "the inrcodec authors", "after COOL-CHIC, C3 and Cool-chic 5.0")
     return Method("pyramid", "image", paper, build, recipe, profiles, ("fastdecode",))

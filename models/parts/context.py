@@ -182,7 +182,7 @@ def _relu_backward(grad: Tensor, output: Tensor) -> Tensor:
 def latent_bits(
     latents: Tensor, canvas: Canvas, levels: int, mask: Tensor, tensors: dict[str, Tensor], order: str = "raster"
 ) -> Tensor:
-    """Total bits of `latents` (rows, columns), the first `levels` grids of `canvas` being latents, the rest hyper.
+    """Total bits of `latents` (rows, columns), the first `levels` grids of `canvas` being latents, the rest hyper or alone.
 
     In raster order also of several canvases (n, rows, columns), which then have as many masks.
     """
@@ -215,7 +215,7 @@ def inter_features(latents: Tensor, canvas: Canvas, levels: int, tensors: dict[s
     """(features, rows, columns): on the finest grids linear maps of all coarser grids, zero elsewhere; perhaps none."""
     if "inter.0.weight" not in tensors:
         return latents.new_zeros(0, *latents.shape)
-    grids = [g.clamp(-LIMIT, LIMIT) for g in canvas.split(latents)]
+    grids = [g.clamp(-LIMIT, LIMIT) for g in canvas.split(latents)[: len(canvas.shapes) - canvas.alone]]
     hyper = {levels - len(grids[levels:]) + i: g for i, g in enumerate(grids[levels:])}
     stack = latents.new_zeros(0, 1, 1)
     maps: list[Tensor] = []

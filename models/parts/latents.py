@@ -1,8 +1,9 @@
 """All latent grids of a picture on one canvas, so that a step of training touches them in one call.
 
-The finest grid lies on the left, the second on its right, below that the third and beside this one all others, with a
-margin of zeros as wide as the context's reach around each. Flattened, a neighbour is a constant offset away on every grid;
-where grids are coded by cosets (`cell` 2), they begin at even rows and columns, and so it is on the planes of the cosets.
+The finest grid lies on the left, the second on its right, below that the third and beside this one all others; those that
+are coded alone have a column of their own. Around each is a margin of zeros as wide as the context's reach. Flattened, a
+neighbour is a constant offset away on every grid; where grids are coded by cosets (`cell` 2), they begin at even rows and
+columns, and so it is on the planes of the cosets.
 """
 
 from dataclasses import dataclass
@@ -22,10 +23,12 @@ def grid_shapes(height: int, width: int, levels: int) -> list[tuple[int, int]]:
 
 @dataclass(frozen=True)
 class Canvas:
-    """Where each grid lies: `shapes` finest first, latents then hyper-latents; `cell` 1, or 2 for cosets."""
+    """Where each grid lies: `shapes` finest first, latents, then hyper-latents, then as many as are coded `alone`; `cell` 1,
+    or 2 for cosets."""
 
     shapes: tuple[tuple[int, int], ...]
     cell: int = 1
+    alone: int = 0
 
     @property
     def margin(self) -> int:
@@ -42,6 +45,9 @@ class Canvas:
         corners = [(self.margin, self.margin)]
         row, column = self.margin, 2 * self.margin + self.places[0][1]
         for i, (h, w) in enumerate(self.places[1:], 1):
+            if i == len(self.shapes) - self.alone:
+                right = max(c + places[1] for (_, c), places in zip(corners, self.places))
+                row, column = self.margin, right + self.margin
             corners.append((row, column))
             if i == 2:
                 column += w + self.margin
@@ -72,9 +78,9 @@ class Canvas:
 
     def parents(self, grids: list[Tensor], levels: int) -> Tensor:
         """The plane (rows / 2, columns / 2), of the cosets' lattice, on which each grid's next coarser one lies; the coarsest
-        of the first `levels`, and of the rest, have none. For cells of 2."""
+        of the first `levels`, and of the rest, have none, nor those that are coded alone. For cells of 2."""
         plane = grids[0].new_zeros(self.size[0] // 2, self.size[1] // 2)
-        for k in range(len(grids) - 1):
+        for k in range(len(grids) - self.alone - 1):
             if k != levels - 1:
                 (r, c), (h, w) = self.corners[k], grids[k + 1].shape
                 plane[r // 2 : r // 2 + h, c // 2 : c // 2 + w] = grids[k + 1]

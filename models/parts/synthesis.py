@@ -18,6 +18,8 @@ from ..method import Graph, Tensors
 
 PIECE = 16384  # pixels that a CPU takes at a time
 RESIDUALS = 2  # 3x3 convolutions
+# What Cb and Cr add to red, green and blue at first: BT.601's, scaled as luminance's random weights are.
+CHROMA = 0.0774 * torch.tensor([[-0.17, -0.33, 0.5], [0.5, -0.42, -0.08]])
 
 
 @dataclass(frozen=True)
@@ -94,8 +96,9 @@ def convolutions(name: str, levels: int, *layers: Conv) -> Synthesis:
     )
 
 
-def beside(levels: int, hidden: Dimension) -> Synthesis:
-    """One hidden layer, residual convolutions, and the linear path; one graph for all numbers of levels."""
+def beside(levels: int, hidden: Dimension, colour: tuple[int, ...] = ()) -> Synthesis:
+    """One hidden layer, residual convolutions, and the linear path; one graph for all numbers of levels, or of grids, where
+    those at the places `colour` are for it."""
     entries: tuple[Entry, ...] = (
         ("synthesis.hidden.weight", (hidden, levels), "synthesis.weight"),
         ("synthesis.pixel.weight", ("channels", hidden), "synthesis.weight"),
@@ -110,7 +113,7 @@ def beside(levels: int, hidden: Dimension) -> Synthesis:
         graph.dynamic[name][axis] = "levels"
 
     def start(number: Callable[[Dimension], int], generator: torch.Generator) -> Tensors:
-        return init_synthesis(levels, number(hidden), number("channels"), generator)
+        return init_synthesis(levels, number(hidden), number("channels"), generator, colour)
 
     return Synthesis(synthesize, graph, entries, start, RESIDUALS)
 
@@ -126,20 +129,30 @@ def graph_of(
     )
 
 
-def init_synthesis(levels: int, hidden: int, channels: int, generator: torch.Generator) -> dict[str, Tensor]:
-    """Fresh tensors by their names on the wire."""
+def init_synthesis(
+    levels: int, hidden: int, channels: int, generator: torch.Generator, colour: tuple[int, ...] = ()
+) -> dict[str, Tensor]:
+    """Fresh tensors by their names on the wire. Grids for colour begin as Cb and Cr, in turn, on the linear path alone."""
 
     def uniform(rows: int, columns: int) -> Tensor:
         bound = columns**-0.5
         return (torch.rand(rows, columns, generator=generator) * 2 - 1) * bound
 
+    own = [k for k in range(levels) if k not in colour]
+
+    def spread(weights: Tensor) -> Tensor:
+        """Each column at its grid's place, zeros at the others."""
+        return weights.new_zeros(len(weights), levels).index_copy(1, torch.tensor(own), weights)
+
     tensors = {
-        "synthesis.hidden.weight": uniform(hidden, levels) / hidden**0.5,
+        "synthesis.hidden.weight": spread(uniform(hidden, len(own)) / hidden**0.5),
         "synthesis.hidden.bias": torch.zeros(hidden),
         "synthesis.pixel.weight": uniform(channels, hidden) / channels**2,
         "synthesis.pixel.bias": torch.zeros(channels),
-        "synthesis.skip.weight": uniform(channels, levels) / channels**2,
+        "synthesis.skip.weight": spread(uniform(channels, len(own)) / channels**2),
     }
+    for k, place in enumerate(colour):
+        tensors["synthesis.skip.weight"][:3, place] = CHROMA[k % 2, :channels]
     for i in range(RESIDUALS):
         tensors[f"synthesis.residual{i}.weight"] = torch.zeros(channels, channels, 3, 3)
         tensors[f"synthesis.residual{i}.bias"] = torch.zeros(channels)

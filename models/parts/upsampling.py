@@ -3,7 +3,7 @@
 Learned ones are separable, one of each kind per level (Cool-chic 3.1, Ladune et al. 2024). A kernel has 8 taps and is
 symmetric. The output's even samples lie a quarter step before the input's, the odd ones behind: even[i] =
 sum_k taps[k] x[i - 2 + k], odd mirrored. The finer grid, before it joins the upsampled ones, passes a symmetric 7-tap filter:
-x[i] + side[0] x[i] + sum_k side[k] (x[i-k] + x[i+k]).
+x[i] + side[0] x[i] + sum_k side[k] (x[i-k] + x[i+k]). Others of its level, for colour, join as they are.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ TAPS = 4  # free ones, of either kind
 
 @dataclass(frozen=True)
 class Upsampling:
-    """`features(grids, tensors)` makes (levels, height, width) of grids (h, w), finest first; `graph` is one step of it.
+    """`features(stacks, tensors)` makes (grids, height, width) of each level's (n, h, w), finest first; `graph` is a step.
 
     `entries` are its tensors on the wire, if it learns any, and `start` fresh ones.
     """
@@ -34,12 +34,15 @@ class Upsampling:
     start: Callable[[], Tensors]
 
 
-def learned(levels: int) -> Upsampling:
-    """Kernels and filters of the picture's own, which start as bicubic interpolation and as nothing."""
+def learned(levels: int, several: bool = False) -> Upsampling:
+    """Kernels and filters of the picture's own, which start as bicubic interpolation and as nothing; levels may have
+    `several` grids."""
     kernels, filters = "upsampling.kernels", "upsampling.filters"
+    tensors = {"kernel": bicubic_taps(), "filter": torch.zeros(TAPS)}
+    graph = step("upsampling_stacks", stacks_graph, tensors, 3) if several else step("upsampling", upsampling_graph, tensors)
     return Upsampling(
-        lambda grids, tensors: pyramid_features(grids, tensors[kernels], tensors[filters]),
-        step("upsampling", upsampling_graph, {"kernel": bicubic_taps(), "filter": torch.zeros(TAPS)}),
+        lambda stacks, tensors: pyramid_features(stacks, tensors[kernels], tensors[filters]),
+        graph,
         tuple((name, (levels - 1, TAPS), "upsampling") for name in (kernels, filters)),
         lambda: {kernels: bicubic_taps().repeat(levels - 1, 1), filters: torch.zeros(levels - 1, TAPS)},
     )
@@ -48,21 +51,22 @@ def learned(levels: int) -> Upsampling:
 def fixed(name: str, taps: Tensor) -> Upsampling:
     """The same kernel (TAPS,) everywhere, and no filters: nothing is sent. As a graph it is called `name`."""
 
-    def features(grids: list[Tensor], tensors: Tensors) -> Tensor:
-        kernel, stack = taps.to(grids[0]), grids[-1][None]
-        for grid in grids[-2::-1]:
-            stack = torch.cat([grid[None], upsample(stack, kernel, *grid.shape)])
-        return stack
+    def features(stacks: list[Tensor], tensors: Tensors) -> Tensor:
+        kernel, features = taps.to(stacks[0]), stacks[-1]
+        for finer in stacks[-2::-1]:
+            features = torch.cat([finer, upsample(features, kernel, *finer.shape[1:])])
+        return features
 
     both = phases(taps)
     graph = step(name, lambda tensors: stacked(tensors["finer"], tensors["features"], both), {})
     return Upsampling(features, graph, (), dict)
 
 
-def step(name: str, function: Callable[[Tensors], Tensor], tensors: Tensors) -> Graph:
-    """The graph that doubles a stack of grids and puts the next finer one on top, given `tensors` besides."""
-    inputs = {"features": torch.zeros(1, 3, 24, 40), "finer": torch.zeros(1, 1, 48, 80), **tensors}
-    dynamic = {"features": {1: "levels", 2: "height", 3: "width"}, "finer": {2: "finer_height", 3: "finer_width"}}
+def step(name: str, function: Callable[[Tensors], Tensor], tensors: Tensors, most: int = 1) -> Graph:
+    """The graph that doubles a stack of grids and puts the next finer level's on top, at `most` so many, given `tensors`."""
+    inputs = {"features": torch.zeros(1, 3, 24, 40), "finer": torch.zeros(1, most, 48, 80), **tensors}
+    finer = {2: "finer_height", 3: "finer_width"} | ({1: "grids"} if most > 1 else {})
+    dynamic = {"features": {1: "levels", 2: "height", 3: "width"}, "finer": finer}
     return Graph(name, function, inputs, dynamic, "doubled")
 
 
@@ -168,16 +172,17 @@ class _Symmetric(Function):
         return g_x, sums @ grad.flatten(), None
 
 
-def pyramid_features(grids: list[Tensor], kernels: Tensor, filters: Tensor) -> Tensor:
-    """Latent grids (h, w), finest first, to features (levels, height, width).
+def pyramid_features(stacks: list[Tensor], kernels: Tensor, filters: Tensor) -> Tensor:
+    """Each level's grids (n, h, w), finest first, to features (grids, height, width).
 
     `kernels` and `filters` (levels - 1, TAPS), finest first: of the upsampling to each level, and of its own grid.
     """
-    stack = grids[-1][None]
-    for level in range(len(grids) - 2, -1, -1):
-        h, w = grids[level].shape
-        stack = torch.cat([smooth(grids[level], filters[level])[None], upsample(stack, kernels[level], h, w)])
-    return stack
+    features = stacks[-1]
+    for level in range(len(stacks) - 2, -1, -1):
+        first, *others = stacks[level].split(1)
+        finer = [smooth(first[0], filters[level])[None], *others]
+        features = torch.cat([*finer, upsample(features, kernels[level], *first.shape[1:])])
+    return features
 
 
 def upsampling_graph(tensors: dict[str, Tensor]) -> Tensor:
@@ -185,15 +190,26 @@ def upsampling_graph(tensors: dict[str, Tensor]) -> Tensor:
 
     features (1, c, h, w), finer (1, 1, H, W), kernel and filter (TAPS,) -> (1, c + 1, H, W), the finer grid first.
     """
-    finer, both, side = tensors["finer"], phases(tensors["kernel"]), tensors["filter"]
+    both = phases(tensors["kernel"])
+    return stacked(filtered(tensors["finer"], tensors["filter"]), tensors["features"], both)
+
+
+def stacks_graph(tensors: dict[str, Tensor]) -> Tensor:
+    """The same of several grids: features (1, c, h, w), finer (1, n, H, W) -> (1, n + c, H, W)."""
+    finer = tensors["finer"]
+    finer = torch.cat([filtered(finer[:, :1], tensors["filter"]), finer[:, 1:]], 1)
+    return stacked(finer, tensors["features"], phases(tensors["kernel"]))
+
+
+def filtered(grid: Tensor, side: Tensor) -> Tensor:
+    """(1, 1, h, w), `smooth` as a graph does it."""
     line = torch.cat([side[1:].flip(0), 1 + side[:1], side[1:]])
-    around = F.pad(finer, (TAPS - 1,) * 4, mode="replicate")
-    finer = F.conv2d(F.conv2d(around, line.reshape(1, 1, 1, -1)), line.reshape(1, 1, -1, 1))
-    return stacked(finer, tensors["features"], both)
+    around = F.pad(grid, (TAPS - 1,) * 4, mode="replicate")
+    return F.conv2d(F.conv2d(around, line.reshape(1, 1, 1, -1)), line.reshape(1, 1, -1, 1))
 
 
 def stacked(finer: Tensor, features: Tensor, both: Tensor) -> Tensor:
-    """(1, 1, H, W) on top of the doubled (1, c, h, w), given its `phases`."""
+    """(1, n, H, W) on top of the doubled (1, c, h, w), given its `phases`."""
     return torch.cat([finer, interleaved(features, both)[:, :, : finer.shape[2], : finer.shape[3]]], 1)
 
 

@@ -13,6 +13,7 @@ from inrcodec.models import METHODS
 from inrcodec.models.field import WHOLE
 from inrcodec.models.image import pyramid
 from inrcodec.models.parts.perceptron import Perceptron
+from inrcodec.runtime.grids import stacks
 from inrcodec.runtime.prediction import ADDED
 from inrcodec.runtime.profile import FOLDER, STANDARD, bundle, load, run, session, unbundle
 from inrcodec.runtime.syntax import COLOURS, Signal
@@ -65,12 +66,13 @@ def test_field_graphs_equal_torch(name, size, channels):
     np.testing.assert_allclose(image, graph.function(tensors), atol=1e-4)
 
 
-def pyramid_of(levels):
+def pyramid_of(levels, chroma=()):
     """As if the picture were as large as that."""
-    return lambda signal: pyramid.architecture(signal, pyramid.Size(6, 2, 5), levels=levels)
+    return lambda signal: pyramid.architecture(signal, pyramid.Size(6, 2, 5), levels=levels, chroma=chroma)
 
 
 GRIDS = {f"pyramid{levels}": pyramid_of(levels) for levels in pyramid.LEVELS}
+GRIDS |= {f"pyramid{levels}_chroma": pyramid_of(levels, pyramid.CHROMA) for levels in pyramid.LEVELS}
 GRIDS |= {name: partial(METHODS[name]().build, nbytes=0) for name in ("cool_chic", "c3", "eqlinr")}
 
 
@@ -85,7 +87,8 @@ def test_graphs_equal_torch(name, size, channels):
     tensors = {name: tensor + 0.1 * torch.randn(tensor.shape) for name, tensor in inr.tensors.items()}
     latents = torch.round(torch.randn(inr.latents.shape) * 2) * architecture.mask(torch.device("cpu"))
     feeds = {name: tensor.numpy() for name, tensor in tensors.items()}
-    grids = [grid.numpy()[None, None] for grid in architecture.canvas.split(latents)[:levels]]
+    coded = [grid.numpy() for grid in architecture.grids(latents)]
+    grids = [stack[None] for stack in stacks(architecture.manifest, coded)]
     upsampling, synthesis = load(name).graphs
     feeds["features"] = grids[-1]
     for level in range(levels - 2, -1, -1):
@@ -96,7 +99,7 @@ def test_graphs_equal_torch(name, size, channels):
     np.testing.assert_allclose(run(synthesis, feeds, 1)[0], image, atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["pyramid7", "siren", "coin5", "c3", "eqlinr"])
+@pytest.mark.parametrize("name", ["pyramid7", "pyramid7_chroma", "siren", "coin5", "c3", "eqlinr"])
 def test_the_shipped_graphs_are_what_the_source_makes(name):
     """Operators and wiring; a newer exporter may name values otherwise."""
     for graph, there in zip(MADE[name][1], load(name).graphs):

@@ -88,7 +88,7 @@ def test_synthesis(channels, hidden, height, width, called):
 @pytest.mark.parametrize("height, width", [(37, 90), (1, 9), (40, 1)])
 def test_upsampling(height, width, called):
     generator = torch.Generator().manual_seed(0)
-    grids = [torch.randn(shape, generator=generator) for shape in grid_shapes(height, width, 4)]
+    grids = [torch.randn(1, *shape, generator=generator) for shape in grid_shapes(height, width, 4)]
     taps = [torch.randn(3, 4, generator=generator) for _ in range(2)]
     assert_alike(lambda kernels, filters, *grids: pyramid_features(list(grids), kernels, filters), [*taps, *grids])
     assert set(called) == {"double", "double_back"}

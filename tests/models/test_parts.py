@@ -20,6 +20,7 @@ from inrcodec.models.parts.upsampling import (
     fixed,
     pyramid_features,
     smooth,
+    stacks_graph,
     upsample,
     upsampling_graph,
 )
@@ -103,17 +104,19 @@ def test_conv3x3_is_conv2d():
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 5), (31, 64)])
 @pytest.mark.parametrize("channels", [1, 3, 4])
-def test_graphs_equal_training(size, channels):
+@pytest.mark.parametrize("counts, graph", [((1,) * 7, upsampling_graph), ((1, 1, 3, 3, 1, 1, 1), stacks_graph)])
+def test_graphs_equal_training(size, channels, counts, graph):
     torch.manual_seed(0)
-    grids = [torch.randn(shape) for shape in grid_shapes(Signal(*size), 7)]
+    stacks = [torch.randn(n, *shape) for n, shape in zip(counts, grid_shapes(Signal(*size), 7))]
     kernels = bicubic_taps().repeat(6, 1) + 0.1 * torch.randn(6, 4)
     filters = 0.1 * torch.randn(6, 4)
-    features = pyramid_features(grids, kernels, filters)
-    stack = grids[-1][None, None]
-    for grid, kernel, side in zip(grids[-2::-1], kernels.flip(0), filters.flip(0)):
-        stack = upsampling_graph({"features": stack, "finer": grid[None, None], "kernel": kernel, "filter": side})
-    torch.testing.assert_close(stack[0], features, atol=1e-4, rtol=1e-4)
-    tensors = {n: t.detach().float() for n, t in noisy(init_synthesis(7, 9, channels, torch.Generator())).items()}
+    features = pyramid_features(stacks, kernels, filters)
+    made = stacks[-1][None]
+    for finer, kernel, side in zip(stacks[-2::-1], kernels.flip(0), filters.flip(0)):
+        made = graph({"features": made, "finer": finer[None], "kernel": kernel, "filter": side})
+    torch.testing.assert_close(made[0], features, atol=1e-4, rtol=1e-4)
+    start = init_synthesis(sum(counts), 9, channels, torch.Generator())
+    tensors = {n: t.detach().float() for n, t in noisy(start).items()}
     image = synthesis_graph({"features": features[None], **tensors})[0]
     torch.testing.assert_close(image, synthesize(features, tensors), atol=1e-4, rtol=1e-4)
 
@@ -143,13 +146,13 @@ def test_bicubic_keeps_a_ramp_within_a_twentieth():
 @pytest.mark.parametrize("size", [(1, 1), (2, 5), (31, 64)])
 def test_fixed_upsampling_is_the_learned_one_as_it_starts(size, taps):
     """Nothing learned: the same kernel at every level, and no filter; in training and as a graph."""
-    grids, upsampling = [torch.randn(shape) for shape in grid_shapes(Signal(*size), 7)], fixed("fixed", taps)
-    features = upsampling.features(grids, {})
-    torch.testing.assert_close(features, pyramid_features(grids, taps.repeat(6, 1), torch.zeros(6, 4)))
-    stack = grids[-1][None, None]
-    for grid in grids[-2::-1]:
-        stack = upsampling.graph.function({"features": stack, "finer": grid[None, None]})
-    torch.testing.assert_close(stack[0], features, atol=1e-4, rtol=1e-4)
+    stacks, upsampling = [torch.randn(1, *shape) for shape in grid_shapes(Signal(*size), 7)], fixed("fixed", taps)
+    features = upsampling.features(stacks, {})
+    torch.testing.assert_close(features, pyramid_features(stacks, taps.repeat(6, 1), torch.zeros(6, 4)))
+    made = stacks[-1][None]
+    for finer in stacks[-2::-1]:
+        made = upsampling.graph.function({"features": made, "finer": finer[None]})
+    torch.testing.assert_close(made[0], features, atol=1e-4, rtol=1e-4)
 
 
 def test_bilinear_is_torchs():

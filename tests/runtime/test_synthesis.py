@@ -83,6 +83,18 @@ def test_regions_and_smaller_pictures_by_fixed_upsampling(name):
         assert psnr(blocks.round().astype(np.uint8), file.read(scale=1 / n)) > 18
 
 
+@pytest.mark.parametrize("name", ["chroma_rgb8_odd", "fast_chroma_rgb8_odd"])
+def test_regions_and_smaller_pictures_with_grids_for_colour(name, monkeypatch):
+    file = inrcodec.open(VECTORS / f"{name}.inr", 1)
+    whole = file[0]
+    np.testing.assert_array_equal(file.read(region=(13, 21, 50, 30)), whole[21:51, 13:63])
+    monkeypatch.setattr(synthesis, "BAND_PIXELS", 1000)
+    np.testing.assert_array_equal(file.read(), whole)
+    for n in (2, 4, 8):
+        cut = whole[: 67 // n * n, : 99 // n * n].reshape(67 // n, n, 99 // n, n, 3).mean((1, 3))
+        assert psnr(cut.round().astype(np.uint8), file.read(scale=1 / n)[: 67 // n, : 99 // n]) > 17
+
+
 @pytest.fixture(scope="module")
 def field():
     """Of 40 rows and 56 columns, without latents."""

@@ -21,7 +21,8 @@ from inrcodec.train.segments import encode_clip
 
 HERE = Path(__file__).parent
 # height, width, channels, samples, lambda, iterations: every profile, depth, number of channels and context size; odd sides.
-# Those whose names begin with "fast" are tuned for fast decoding, others with their method's; a "set" is of three pictures.
+# Those whose names begin with "fast" are tuned for fast decoding, others with their method's; a "set" is of three pictures,
+# and "chroma" has grids for colour, and as many levels as it says, however small.
 KINDS = {
     "rgb8": (64, 96, 3, np.uint8, 1e-3, 300),
     "rgb8_high_rate": (128, 128, 3, np.uint8, 1e-5, 200),
@@ -63,6 +64,14 @@ KINDS = {
     "sanjeet_rgb8_set": (40, 56, 3, np.uint8, 1e-4, 200),
     "coinpp_rgb8_set": (40, 56, 3, np.uint8, 1e-3, 60),
     "fast_grey8_nine_levels": (769, 4097, 1, np.uint8, 1e-2, 8),
+    "chroma_rgb8_odd": (67, 99, 3, np.uint8, 1e-4, 200),
+    "chroma_rgba16_strip": (301, 1, 4, np.uint16, 1e-4, 60),
+    "chroma_rgb8_eight_levels": (40, 290, 3, np.uint8, 1e-3, 60),
+    "chroma_rgb8_nine_levels": (300, 33, 3, np.uint8, 1e-3, 60),
+    "fast_chroma_rgb8_odd": (67, 99, 3, np.uint8, 1e-4, 200),
+    "fast_chroma_rgba8_pixel": (1, 1, 4, np.uint8, 1e-3, 20),
+    "fast_chroma_rgb8_eight_levels": (290, 41, 3, np.uint8, 1e-3, 60),
+    "fast_chroma_rgb8_nine_levels": (35, 300, 3, np.uint8, 1e-3, 60),
 }
 # Every video method: two segments of small frames, and one with the graphs of large ones, where the method has those.
 CLIPS = {f"{name}_clip": (6, 33, 47) for name, build in METHODS.items() if build().kind == "video"}
@@ -113,7 +122,11 @@ def pictures() -> None:
         method = max((method for method in METHODS if name.startswith(f"{method}_")), key=len, default="pyramid")
         options = {"tune": "fastdecode"} if name.startswith("fast_") else {"method": method}
         options |= {"tune": "meta"} if "_meta_" in name else {}
-        result = encode_picture(picture, goal=Goal("lmbda", lmbda), iterations=iterations, threads=1, **options)
+        sizes = {"WIDE": 2**32}
+        if "chroma" in name:
+            sizes = {"WIDE": 1, "RICH": 0, "LARGE": 0 if "levels" in name else 2**32, "HUGE": 0 if "nine" in name else 2**32}
+        with patch.multiple("inrcodec.models.image.pyramid", **sizes):
+            result = encode_picture(picture, goal=Goal("lmbda", lmbda), iterations=iterations, threads=1, **options)
         path.write_bytes(result.data)
         save(path)
 

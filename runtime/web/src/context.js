@@ -95,9 +95,10 @@ function largestSum({ head, headBias, second, secondBias, last, inputs, width })
 
 /**
  * Hyper-latents, then latents, both coarse to fine: {address, height, width} each, in the kernel's memory. `shapes` are the
- * latent grids', finest first; the coarsest `hyper` of them have a hyper-latent grid.
+ * latent grids', finest first; the coarsest `hyper` of them have a hyper-latent grid. Grids that are `alone` see nothing of each
+ * other.
  */
-export function codeGrids(kernel, model, shapes, hyper) {
+export function codeGrids(kernel, model, { shapes, hyper = 0, alone = false }) {
   const coarseFirst = [...shapes].reverse();
   const order = [...coarseFirst.slice(0, hyper), ...coarseFirst];
   const networks = model.networks.map((network) => kernel.network(network));
@@ -108,9 +109,9 @@ export function codeGrids(kernel, model, shapes, hyper) {
       return;
     }
     const level = order.length - 1 - i;
-    const fine = model.inter.length > 0 && level < Math.min(INTER_GRIDS, shapes.length - 1);
+    const fine = model.inter.length > 0 && !alone && level < Math.min(INTER_GRIDS, shapes.length - 1);
     const inter = fine ? interFeatures(kernel, model.inter[level], shapes, hyper, grids, level) : null;
-    const parent = i === 0 || i === hyper ? null : grids.at(-1); // the coarsest of each kind have none
+    const parent = alone || i === 0 || i === hyper ? null : grids.at(-1); // the coarsest of each kind have none
     const address =
       model.order === "raster"
         ? codeWavefronts(kernel, networks[0], model.neighbours, height, width, inter)

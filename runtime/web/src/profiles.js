@@ -1,21 +1,33 @@
 /** The manifests of `pyramid`'s profiles by their numbers on the wire: what their graphs say of themselves. */
 
+import { PAIR } from "./segment.js";
+
 const HYPER = 3; // the coarsest levels have hyper-latents too
 const INTER_GRIDS = 3;
 const LEVELS = [7, 8, 9];
+const ORDERS = ["raster", "parallel"];
+const CHROMA = [2, 3]; // levels with a pair of grids for colour
+const KINDS = [
+  { first: 1, chroma: [] },
+  { first: 26, chroma: CHROMA },
+];
 
 /** Of profile `number`, or null where it is not one of `pyramid`'s. */
 export function manifestOf(number) {
-  if (number < 1 || number > 2 * LEVELS.length) return null;
-  return pyramid(LEVELS[(number - 1) % LEVELS.length], number > LEVELS.length ? "parallel" : "raster");
+  for (const { first, chroma } of KINDS) {
+    const order = ORDERS[Math.floor((number - first) / LEVELS.length)];
+    if (order) return pyramid(LEVELS[(number - first) % LEVELS.length], order, chroma);
+  }
+  return null;
 }
 
-function pyramid(levels, order) {
+function pyramid(levels, order, chroma) {
   const [networks, width] = order === "raster" ? [1, "neighbours+features"] : [4, "width"];
   const sizes = [["neighbours", 24], ["features", 16], ["hidden", 256]];
   if (order !== "raster") sizes.push(["width", 64]);
   const context = Array.from({ length: networks }, (_, i) => `context.${i}`);
-  const grids = Array.from({ length: INTER_GRIDS }, (_, i) => i);
+  const inter = Array.from({ length: INTER_GRIDS }, (_, i) => i);
+  const grids = levels + PAIR * chroma.length;
   const residuals = ["residual0", "residual1"];
   const tensors = [
     ...context.flatMap((name) => [
@@ -29,17 +41,17 @@ function pyramid(levels, order) {
       [`${name}.second.bias`, [width], "context.bias"],
       [`${name}.last.bias`, [2], "context.bias"],
     ]),
-    ...grids.map((i) => [`inter.${i}.weight`, [levels + HYPER - 1 - i, "features"], "inter.weight"]),
-    ...grids.map((i) => [`inter.${i}.bias`, ["features"], "inter.bias"]),
+    ...inter.map((i) => [`inter.${i}.weight`, [levels + HYPER - 1 - i, "features"], "inter.weight"]),
+    ...inter.map((i) => [`inter.${i}.bias`, ["features"], "inter.bias"]),
     ["upsampling.kernels", [levels - 1, 4], "upsampling"],
     ["upsampling.filters", [levels - 1, 4], "upsampling"],
-    ["synthesis.hidden.weight", ["hidden", levels], "synthesis.weight"],
+    ["synthesis.hidden.weight", ["hidden", grids], "synthesis.weight"],
     ["synthesis.pixel.weight", ["channels", "hidden"], "synthesis.weight"],
-    ["synthesis.skip.weight", ["channels", levels], "synthesis.weight"],
+    ["synthesis.skip.weight", ["channels", grids], "synthesis.weight"],
     ...residuals.map((name) => [`synthesis.${name}.weight`, ["channels", "channels", 3, 3], "synthesis.weight"]),
     ...["hidden", "channels"].map((size, i) => [`synthesis.${["hidden", "pixel"][i]}.bias`, [size], "synthesis.bias"]),
     ...residuals.map((name) => [`synthesis.${name}.bias`, ["channels"], "synthesis.bias"]),
   ];
-  const name = `pyramid${levels}${order === "raster" ? "" : `_${order}`}`;
-  return { name, sizes, tensors, levels, hyper: HYPER, halo: 2, order, method: "pyramid" };
+  const name = [`pyramid${levels}`, ...(chroma.length ? ["chroma"] : []), ...(order === "raster" ? [] : [order])].join("_");
+  return { name, sizes, tensors, levels, hyper: HYPER, halo: 2, order, method: "pyramid", ...(chroma.length && { chroma }) };
 }

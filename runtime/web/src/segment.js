@@ -7,6 +7,7 @@ import { BitstreamError, Reader } from "./wire.js";
 const EXPONENTS = 32; // a step is 2**-exponent
 const WEIGHTS_MAX = 2 ** 24; // values over all tensors of a segment
 export const FIELDS = 5; // of motion
+export const PAIR = 2; // grids for colour on a level that has them
 export const NEEDS_BASE = new Error("wanted a clip's first segment, to which this one is differences");
 const STREAM_MAX = 2 ** 28; // bytes of one of its streams, where there are several
 
@@ -34,9 +35,9 @@ export function readSegment(kernel, manifest, signal, payload, { partial = false
   const tensors = new Map(groups.filter(({ alone }) => !alone).flatMap(({ tensors }) => tensors));
   if (partial) kernel.guess();
   const models = new Map();
-  const grids = kinds(manifest, signal).flatMap(({ prefix, shapes, hyper }) => {
-    if (!models.has(prefix)) models.set(prefix, contextModel(manifest.order, named(tensors, prefix)));
-    return codeGrids(kernel, models.get(prefix), shapes, hyper);
+  const grids = kinds(manifest, signal).flatMap((kind) => {
+    if (!models.has(kind.prefix)) models.set(kind.prefix, contextModel(manifest.order, named(tensors, kind.prefix)));
+    return codeGrids(kernel, models.get(kind.prefix), kind);
   });
   return { sizes, groups, tensors, grids, streams };
 }
@@ -85,13 +86,18 @@ function named(tensors, prefix) {
   return new Map(found.map(([name, tensor]) => [name.slice(prefix.length), tensor]));
 }
 
-/** Grids that are coded in a row, in coding order: the first frame's; of each other what is added to it, and its motion. */
-export function kinds({ levels, hyper, motion }, signal) {
+/**
+ * Grids that are coded in a row, in coding order: the first frame's, those for colour before the others; of each other frame what is
+ * added to it, and its motion.
+ */
+export function kinds({ levels, hyper, motion, chroma = [] }, signal) {
   if (!levels) return [];
   const shapes = gridShapes(signal, levels);
-  const flow = motion && { prefix: "flow.", shapes: shapes.slice(motion.flow), hyper: 0 };
-  const frame = motion ? [{ prefix: "added.", shapes: shapes.slice(motion.added), hyper: 0 }, ...Array(FIELDS).fill(flow)] : [];
-  return [{ prefix: "", shapes, hyper }, ...Array(signal.frames - 1).fill(frame).flat()];
+  const colour = chroma.flatMap((level) => Array(PAIR).fill(shapes[level]));
+  const first = [...(colour.length ? [{ prefix: "", shapes: colour, alone: true }] : []), { prefix: "", shapes, hyper }];
+  const flow = motion && { prefix: "flow.", shapes: shapes.slice(motion.flow) };
+  const frame = motion ? [{ prefix: "added.", shapes: shapes.slice(motion.added) }, ...Array(FIELDS).fill(flow)] : [];
+  return [...first, ...Array(signal.frames - 1).fill(frame).flat()];
 }
 
 /** Of each latent level, finest first: the sizes halve, rounded up. */

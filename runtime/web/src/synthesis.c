@@ -12,6 +12,7 @@ to whole blocks and have EDGE samples more on either side, which repeat the firs
 
 enum {
     LEVELS_MAX = 16,
+    STACK_MAX = 3, /* grids of a level: its own, and those for colour */
     HIDDEN_MAX = 256,
     RESIDUALS = 2,
     TAPS = 4,
@@ -28,14 +29,15 @@ typedef float Floats __attribute__((vector_size(4 * LANES)));
 /* As `synthesis.js` writes it: sizes, grids from fine to coarse, tensors in row-major order. */
 typedef struct {
     int32_t levels, hidden, channels, height, width;
-    const int32_t *grids[LEVELS_MAX];
+    int32_t counts[LEVELS_MAX]; /* of each level's grids */
+    const int32_t *grids[LEVELS_MAX][STACK_MAX];
     const float *kernels, *filters; /* (levels - 1, TAPS) */
     const float *hidden_weight, *pixel_weight, *skip_weight, *residual_weight[RESIDUALS];
     const float *hidden_bias, *pixel_bias, *residual_bias[RESIDUALS];
 } Picture;
 
 typedef struct {
-    int32_t height, width, channels;
+    int32_t height, width, own, channels; /* `own` grids, then the coarser levels' */
     size_t stride;                   /* of a row of one channel */
     int32_t next_filtered, next_wide; /* the first row that has not been made */
     float *filtered, *wide, *row;
@@ -77,13 +79,14 @@ static float *taken(float **scratch, size_t rows, size_t stride) {
 /* Lay out the levels from `scratch` on; returns how many floats that takes. */
 static size_t laid_out(Synthesis *s, const Picture *picture, float *scratch) {
     float *begin = scratch;
-    for (int k = 0; k < picture->levels; k++) {
+    for (int32_t k = picture->levels - 1, channels = 0; k >= 0; k--) {
         int32_t height = ((picture->height - 1) >> k) + 1, width = ((picture->width - 1) >> k) + 1;
-        int32_t channels = picture->levels - k;
+        int32_t own = picture->counts[k], coarser = channels;
         size_t stride = stride_of(width);
-        s->levels[k] = (Level){height, width, channels, stride, 0, 0, NULL, NULL, NULL};
+        channels += own;
+        s->levels[k] = (Level){height, width, own, channels, stride, 0, 0, NULL, NULL, NULL};
         s->levels[k].filtered = taken(&scratch, FILTERED, stride);
-        s->levels[k].wide = taken(&scratch, (size_t)WIDE * (channels - 1), stride);
+        s->levels[k].wide = taken(&scratch, (size_t)WIDE * coarser, stride);
         s->levels[k].row = taken(&scratch, channels, stride);
     }
     size_t rows = (size_t)KEPT * picture->channels, stride = s->levels[0].stride;
@@ -132,15 +135,15 @@ static void double_row(const float *x, int32_t width, const float *taps, float *
 /* Row y of the stack of level k, finest grid first; rows are made in order. */
 static void make_row(Synthesis *s, int k, int32_t y) {
     Level *here = &s->levels[k], *coarser = here + 1;
-    const int32_t *grid = s->picture->grids[k];
+    const int32_t *const *grids = s->picture->grids[k];
     size_t stride = here->stride;
-    if (here->channels == 1) {
-        to_floats(grid + (size_t)y * here->width, here->width, here->row);
+    if (here->channels == here->own) {
+        for (int c = 0; c < here->own; c++) to_floats(grids[c] + (size_t)y * here->width, here->width, here->row + c * stride);
         return;
     }
     const float *side = s->picture->filters + k * TAPS, *taps = s->picture->kernels + k * TAPS;
     for (; here->next_filtered <= clamped(y + TAPS - 1, here->height); here->next_filtered++)
-        filter_row(grid + (size_t)here->next_filtered * here->width, here->width, side, here->row,
+        filter_row(grids[0] + (size_t)here->next_filtered * here->width, here->width, side, here->row,
                    here->filtered + here->next_filtered % FILTERED * stride);
     int32_t first = y / 2 - 2 + y % 2; /* of TAPS rows of the coarser level */
     for (; here->next_wide <= clamped(first + TAPS - 1, coarser->height); here->next_wide++) {
@@ -158,8 +161,9 @@ static void make_row(Synthesis *s, int k, int32_t y) {
         store(here->row + x, sum);
     }
     repeat_edges(here->row, here->width);
+    for (int c = 1; c < here->own; c++) to_floats(grids[c] + (size_t)y * here->width, here->width, here->row + c * stride);
     for (int c = 0; c < coarser->channels; c++) {
-        float *row = here->row + (c + 1) * stride;
+        float *row = here->row + (here->own + c) * stride;
         for (int i = 0; i < TAPS; i++)
             near[i] = here->wide + (size_t)(clamped(first + i, coarser->height) % WIDE * coarser->channels + c) * stride;
         for (int32_t x = 0; x < here->width; x += LANES) {
@@ -192,10 +196,10 @@ static void mix(Synthesis *s, int32_t y) {
     make_row(s, 0, y);
     for (int32_t x = 0; x < p->width; x += BLOCK) {
         const float *features = finest->row + x;
-        product(p->hidden_weight, p->hidden_bias, p->hidden, p->levels, features, stride, hidden, BLOCK);
+        product(p->hidden_weight, p->hidden_bias, p->hidden, finest->channels, features, stride, hidden, BLOCK);
         for (int i = 0; i < p->hidden * BLOCK; i++) hidden[i] = positive(hidden[i]);
         product(p->pixel_weight, p->pixel_bias, p->channels, p->hidden, hidden, BLOCK, s->kept[0] + at + x, stride);
-        product(p->skip_weight, NULL, p->channels, p->levels, features, stride, s->line + at + x, stride);
+        product(p->skip_weight, NULL, p->channels, finest->channels, features, stride, s->line + at + x, stride);
     }
     for (int c = 0; c < p->channels; c++) repeat_edges(s->kept[0] + at + c * stride, p->width);
 }
