@@ -82,7 +82,7 @@ def network_tensors(segment: Segment) -> dict[str, np.ndarray]:
 class Synthesis:
     """A segment's graphs, ready to make samples of any window of the picture, or of one 2**`octaves` times smaller.
 
-    A smaller picture is a preview: each finer grid counts by its means, each convolution by its sum.
+    A smaller picture is a preview: each finer grid counts by its means, each kernel, filter and convolution by its sum.
     `shape` is that of a picture without latents, any; `frame` is one of those that share the segment. Of frames that are
     predicted from others (`prediction`) this makes the first.
     """
@@ -107,6 +107,7 @@ class Synthesis:
         grids = stacks(profile.manifest, segment.grids) if levels else []  # (n, h, w), finest first
         self.grids = grids[octaves:]
         self.means = [self._gains(k, len(grid)) * block_means(grid, octaves - k) for k, grid in enumerate(grids[:octaves])]
+        self.doubled = self._doublings(octaves)
         self.shape = self.grids[0].shape[1:] if grids else shape or (self.signal.height, self.signal.width)
 
     @property
@@ -131,18 +132,23 @@ class Synthesis:
                 wide = self._grown(here)
                 features = self._double(stack, below, wide, 0)
                 if self.means:
-                    features = np.concatenate([*(wide.of(mean)[None] for mean in self.means), features], 1)
+                    features = np.concatenate([*(wide.of(mean)[None] for mean in self.means), self.doubled * features], 1)
                 image = run(self.graphs[-1], {**self.tensors, "features": features}, self.threads)
                 shaped(image, (1, self.signal.channels, *wide.shape))
                 yield here, here.of(image, wide.origin)
 
     def _gains(self, level: int, grids: int) -> np.ndarray:
-        """What a level's filter, if there is one, makes of a constant: (grids, 1, 1); it is of the first grid alone."""
-        gains = np.ones((grids, 1, 1), np.float32)
+        """What becomes of a constant on a level's grids: (grids, 1, 1). A filter is of the first grid alone."""
+        gains = np.full((grids, 1, 1), self._doublings(level))
         if "filter" in self.learned:
             side = self.learned["filter"][level]
-            gains[0] = (1 + side[0] + 2 * side[1:].sum()) ** 2
+            gains[0] *= (1 + side[0] + 2 * side[1:].sum()) ** 2
         return gains
+
+    def _doublings(self, level: int) -> np.float32:
+        """What the kernels from a level up to the finest make of a constant."""
+        sums = self.learned["kernel"][:level].sum(1) if "kernel" in self.learned else np.ones(1, np.float32)
+        return np.square(sums).prod()
 
     def _chain(self, window: Window) -> np.ndarray:
         """`window` by graphs without latents, one after the other."""
