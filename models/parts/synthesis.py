@@ -18,7 +18,7 @@ from ..method import Graph, Tensors
 
 PIECE = 16384  # pixels that a CPU takes at a time
 RESIDUALS = 2  # 3x3 convolutions
-# What Cb and Cr add to red, green and blue at first: BT.601's, scaled as luminance's random weights are.
+# What grids for colour add to red, green and blue at first: BT.601's weights of Cb and Cr, as large as others' random ones.
 CHROMA = 0.0774 * torch.tensor([[-0.17, -0.33, 0.5], [0.5, -0.42, -0.08]])
 
 

@@ -1,0 +1,47 @@
+"""`pyramid`'s choices by picture and file, and its training's canvas with grids for colour."""
+
+import pytest
+import torch
+
+from inrcodec.models.image.pyramid import CHROMA, RICH, Size, architecture, pyramid
+from inrcodec.runtime.grids import stacks
+from inrcodec.runtime.syntax import COLOURS, Signal
+
+
+@pytest.mark.parametrize(
+    "signal, bpp, rich",
+    [
+        (Signal(512, 768), RICH, True),
+        (Signal(512, 768), 0.99 * RICH, False),
+        (Signal(256, 256), 1.0, False),
+        (Signal(512, 768, COLOURS[0]), 1.0, False),
+        (Signal(512, 768, COLOURS[3]), 1.0, True),
+    ],
+)
+@pytest.mark.parametrize("tune", [None, "fastdecode"])
+def test_rich_pictures_have_grids_for_colour(signal, bpp, rich, tune):
+    manifest = pyramid(tune).build(signal, bpp * signal.pixels / 8).manifest
+    assert manifest.chroma == (CHROMA if rich else ())
+    assert ("chroma" in manifest.name) == rich
+
+
+@pytest.mark.parametrize("order", ["raster", "parallel"])
+@pytest.mark.parametrize("size", [(1, 1), (33, 50), (70, 9)])
+def test_a_canvas_holds_each_grid_once(order, size):
+    made = architecture(Signal(*size), Size(6, 2, 5, 4), order, chroma=CHROMA)
+    mask = made.mask(torch.device("cpu"))
+    assert mask.sum() == sum(h * w for h, w in made.canvas.shapes) and mask.max() == 1
+    grids = [torch.full_like(grid, k) for k, grid in enumerate(made.grids(mask))]
+    again = made.grids(made.latents(grids))
+    assert all(torch.equal(mine, theirs) for mine, theirs in zip(grids, again))
+    assert len(grids) == made.manifest.levels + made.manifest.hyper + 2 * len(CHROMA)
+    assert [len(stack) for stack in stacks(made.manifest, [grid.numpy() for grid in grids])] == [1, 1, 3, 3, 1, 1, 1]
+
+
+def test_colour_begins_on_the_linear_path_and_only_as_colour():
+    made = architecture(Signal(32, 32), Size(6, 2, 5), chroma=CHROMA)
+    tensors = made.init(torch.rand(1, 3, 32, 32), torch.Generator().manual_seed(0)).tensors
+    places = [3, 4, 6, 7]  # among the features: those of 1/4, and of 1/8
+    assert not tensors["synthesis.hidden.weight"][:, places].any()
+    weights = tensors["synthesis.skip.weight"][:, places]
+    assert weights.sum(0).abs().max() < 1e-6 and weights.abs().amax(0).min() > 0.03
