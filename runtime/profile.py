@@ -34,7 +34,6 @@ STANDARD = {
     **{14: "fourier", 15: "strumpler", 16: "strumpler_meta32", 17: "strumpler_meta64"},
     **{18: "l0onie", 19: "rqat_inr", 20: "nif", 21: "hash_grid", 22: "coinpp", 23: "pham", 24: "sinco", 25: "sanjeet"},
     **{26: "pyramid7_chroma", 27: "pyramid8_chroma", 28: "pyramid9_chroma"},
-    **{29: "pyramid7_chroma_parallel", 30: "pyramid8_chroma_parallel", 31: "pyramid9_chroma_parallel"},
     **{32: "nerv_small", 33: "nerv_large", 34: "hnerv_small", 35: "hnerv_large"},
     **{36: "e_nerv_small", 37: "e_nerv_large", 38: "ps_nerv_small", 39: "ps_nerv_large"},
     **{40: "boosting_nerv_small", 41: "boosting_nerv_large", 42: "diff_nerv_small", 43: "diff_nerv_large"},

@@ -13,7 +13,6 @@ After COOL-CHIC (Ladune et al. 2023), C3 (Kim et al. 2024) and Cool-chic 5.0 (La
 probability tables, a straight-through clamp, and a size chosen per picture by what the networks cost.
 """
 
-import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -37,7 +36,7 @@ LEVELS = (7, 8, 9)
 STEPS = {"context": 2**-6, "inter": 2**-5, "upsampling": 2**-9, "synthesis": 2**-8}  # near those of a file's networks
 RATED = 2e-3  # lambda above which networks are so much of a file that their rate in the loss pays
 CHROMA = (2, 3)  # levels with a pair of grids for colour
-WIDE, RICH = 2**17, 0.16  # pixels, and bits for each, from which a picture in colour has them
+WIDE, RICH = 2**17, 0.16  # pixels, and bits for each, from which a picture in colour has them, in raster order
 LARGE, HUGE = 2**20, 3 * 2**20  # pixels from which a picture gets an eighth and a ninth level
 
 
@@ -69,7 +68,7 @@ def design(levels: int, order: str = "raster", chroma: tuple[int, ...] = ()) -> 
     stacks = [1 + PAIR * (level in chroma) for level in range(levels)]
     colour = tuple(sum(stacks[:level]) + k for level in chroma for k in range(1, 1 + PAIR))
     return Design(
-        f"pyramid{levels}" + ("_chroma" if chroma else "") + (f"_{order}" if order != "raster" else ""),
+        f"pyramid{levels}" + (f"_{order}" if order != "raster" else "") + ("_chroma" if chroma else ""),
         levels,
         Context("neighbours", width, "features", HYPER, order, linear=True),
         learned(levels, several=bool(chroma)),
@@ -87,8 +86,9 @@ def architecture(signal: Signal, size: Size, order: str = "raster", levels: int 
 
 
 def profiles() -> Iterator[tuple[Manifest, tuple[Graph, Graph]]]:
-    for levels, order, chroma in itertools.product(LEVELS, ORDERS, ((), CHROMA)):
-        yield from design(levels, order, chroma).profiles()
+    for levels in LEVELS:
+        for parts in (*(design(levels, order) for order in ORDERS), design(levels, chroma=CHROMA)):
+            yield from parts.profiles()
 
 
 def networks_bits(tensors: Tensors) -> Tensor:
@@ -122,7 +122,7 @@ def pyramid(tune: str | None = None) -> Method:
     order, sizes = ("parallel", FAST_SIZES) if tune == "fastdecode" else ("raster", SIZES)
 
     def build(signal: Signal, nbytes: float) -> Grids:
-        rich = signal.channels > 2 and signal.pixels >= WIDE and 8 * nbytes / signal.pixels >= RICH
+        rich = signal.channels > 2 and signal.pixels >= WIDE and 8 * nbytes / signal.pixels >= RICH and order == "raster"
         return architecture(signal, choose_size(nbytes, sizes), order, chroma=CHROMA if rich else ())
 
     paper = Paper("inrcodec pyramid", 2026, "the inrcodec authors", "after COOL-CHIC, C3 and Cool-chic 5.0")

@@ -89,12 +89,8 @@ SYMBOLS = {
     "vq_nerv_large_clip": "560161118bdb17c6279ddaeb540f4c5f5296c4a298ba772867d50d897013c308",
     "chroma_rgb8_eight_levels": "5664220229b83cb6f458d9062b8bbd2165878467e5fee0a7c5c5c9a563bc5cdf",
     "chroma_rgb8_nine_levels": "9fcbf23c26caf1ecf1b7f02b4c3192246934edfff688427bd56da1b2d45ca207",
-    "chroma_rgb8_odd": "7ea3b962985a94b1ab45e06a8ea99b07d6a247d2a18f60ba42849fe6fd1bb61c",
+    "chroma_rgb8_odd": "3fc5f003b68ad89b0212d48d862464289ea861124b5213e7e0e04dd18e83a2b7",
     "chroma_rgba16_strip": "37d5c5c2a7c2519df55dee938c902fbd83643898428ba1ca4ef83b2815a4df7b",
-    "fast_chroma_rgb8_eight_levels": "d7b16aed2e5b9a96d2336c8d96e7decf5c7e370d684d5e2246e53ba1c5e0bacc",
-    "fast_chroma_rgb8_nine_levels": "4cf95451636cbfc22e22979b82c7d80fc10fb827af3a6824bf919846e188fe66",
-    "fast_chroma_rgb8_odd": "762d242e2e32e08909185f41d561e63e615450312e3a423e764d4d15908379ff",
-    "fast_chroma_rgba8_pixel": "b70d4761e6c4c08c2e15a97ca36f25f4e12b0ecf7d6a15350d4f2136a5859dc1",
 }
 
 

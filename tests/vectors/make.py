@@ -64,14 +64,10 @@ KINDS = {
     "sanjeet_rgb8_set": (40, 56, 3, np.uint8, 1e-4, 200),
     "coinpp_rgb8_set": (40, 56, 3, np.uint8, 1e-3, 60),
     "fast_grey8_nine_levels": (769, 4097, 1, np.uint8, 1e-2, 8),
-    "chroma_rgb8_odd": (67, 99, 3, np.uint8, 1e-4, 200),
+    "chroma_rgb8_odd": (67, 99, 3, np.uint8, 1e-3, 200),
     "chroma_rgba16_strip": (301, 1, 4, np.uint16, 1e-4, 60),
     "chroma_rgb8_eight_levels": (40, 290, 3, np.uint8, 1e-3, 60),
     "chroma_rgb8_nine_levels": (300, 33, 3, np.uint8, 1e-3, 60),
-    "fast_chroma_rgb8_odd": (67, 99, 3, np.uint8, 1e-4, 200),
-    "fast_chroma_rgba8_pixel": (1, 1, 4, np.uint8, 1e-3, 20),
-    "fast_chroma_rgb8_eight_levels": (290, 41, 3, np.uint8, 1e-3, 60),
-    "fast_chroma_rgb8_nine_levels": (35, 300, 3, np.uint8, 1e-3, 60),
 }
 # Every video method: two segments of small frames, and one with the graphs of large ones, where the method has those.
 CLIPS = {f"{name}_clip": (6, 33, 47) for name, build in METHODS.items() if build().kind == "video"}

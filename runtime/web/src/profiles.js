@@ -5,20 +5,16 @@ import { PAIR } from "./segment.js";
 const HYPER = 3; // the coarsest levels have hyper-latents too
 const INTER_GRIDS = 3;
 const LEVELS = [7, 8, 9];
-const ORDERS = ["raster", "parallel"];
-const CHROMA = [2, 3]; // levels with a pair of grids for colour
 const KINDS = [
-  { first: 1, chroma: [] },
-  { first: 26, chroma: CHROMA },
+  { first: 1, order: "raster", chroma: [] },
+  { first: 4, order: "parallel", chroma: [] },
+  { first: 26, order: "raster", chroma: [2, 3] }, // levels with a pair of grids for colour
 ];
 
 /** Of profile `number`, or null where it is not one of `pyramid`'s. */
 export function manifestOf(number) {
-  for (const { first, chroma } of KINDS) {
-    const order = ORDERS[Math.floor((number - first) / LEVELS.length)];
-    if (order) return pyramid(LEVELS[(number - first) % LEVELS.length], order, chroma);
-  }
-  return null;
+  const kind = KINDS.find(({ first }) => number >= first && number < first + LEVELS.length);
+  return kind ? pyramid(LEVELS[number - kind.first], kind.order, kind.chroma) : null;
 }
 
 function pyramid(levels, order, chroma) {
@@ -52,6 +48,6 @@ function pyramid(levels, order, chroma) {
     ...["hidden", "channels"].map((size, i) => [`synthesis.${["hidden", "pixel"][i]}.bias`, [size], "synthesis.bias"]),
     ...residuals.map((name) => [`synthesis.${name}.bias`, ["channels"], "synthesis.bias"]),
   ];
-  const name = [`pyramid${levels}`, ...(chroma.length ? ["chroma"] : []), ...(order === "raster" ? [] : [order])].join("_");
+  const name = `pyramid${levels}${order === "raster" ? "" : `_${order}`}${chroma.length ? "_chroma" : ""}`;
   return { name, sizes, tensors, levels, hyper: HYPER, halo: 2, order, method: "pyramid", ...(chroma.length && { chroma }) };
 }
