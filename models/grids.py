@@ -6,7 +6,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from ..runtime.grids import PAIR, grid_shapes
+from ..runtime.grids import by_level, kinds
 from ..runtime.profile import Dimension, Manifest
 from ..runtime.syntax import Signal
 from .method import Graph, Inr, Part, Tensors
@@ -56,10 +56,9 @@ class Grids:
 
     @cached_property
     def canvas(self) -> Canvas:
-        shapes, design = grid_shapes(self.signal, self.design.levels), self.design
-        hyper = shapes[design.levels - design.context.hyper :]
-        colour = [shapes[level] for level in design.chroma for _ in range(PAIR)]
-        return Canvas((*shapes, *hyper, *colour), 1 if design.context.order == "raster" else 2, len(colour))
+        *others, main = kinds(self.manifest, self.signal)
+        alone = [shape for kind in others for shape in kind.shapes]
+        return Canvas((*main.shapes, *main.hyper, *alone), 1 if self.design.context.order == "raster" else 2, len(alone))
 
     @property
     def manifest(self) -> Manifest:
@@ -92,12 +91,9 @@ class Grids:
         return self.canvas.mask(device)
 
     def render(self, tensors: Tensors, latents: Tensor, part: Part = Part()) -> Tensor:
-        design, grids = self.design, self.canvas.split(latents)
-        stacks = [grid[None] for grid in grids[: design.levels]]
-        for i, level in enumerate(design.chroma):
-            pair = grids[len(grids) - self.canvas.alone + PAIR * i :][:PAIR]
-            stacks[level] = torch.stack([grids[level], *pair])
-        return design.synthesis.image(design.upsampling.features(stacks, tensors), tensors)[None]
+        levels = by_level(self.manifest, self.grids(latents))
+        stacks = [torch.stack(grids) if len(grids) > 1 else grids[0][None] for grids in levels]
+        return self.design.synthesis.image(self.design.upsampling.features(stacks, tensors), tensors)[None]
 
     def latent_bits(self, tensors: Tensors, latents: Tensor, mask: Tensor, part: Part = Part()) -> Tensor:
         return latent_bits(latents, self.canvas, self.design.levels, mask, tensors, self.design.context.order)

@@ -1,6 +1,7 @@
 """A segment's latent grids: how large each is, in which order they are coded, and what of them makes the picture."""
 
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from .syntax import Signal
 
 FIELDS = 5  # of motion: see `prediction`
 PAIR = 2  # grids for colour on a level that has them
+Grid = TypeVar("Grid")
 
 
 def grid_shapes(signal: Signal, levels: int) -> list[tuple[int, int]]:
@@ -43,10 +45,15 @@ def kinds(manifest: Manifest, signal: Signal) -> list[Kind]:
     return [first, *frame * (signal.frames - 1)]
 
 
-def stacks(manifest: Manifest, grids: list[np.ndarray]) -> list[np.ndarray]:
-    """Of a picture's `grids` in coding order each level's, finest first: (n, h, w), its own before those for colour."""
-    levels = [grid[None] for grid in grids[: -manifest.levels - 1 : -1]]  # hyper-latents make no picture
+def by_level(manifest: Manifest, grids: list[Grid]) -> list[list[Grid]]:
+    """Of a picture's `grids` in coding order each level's, finest first, its own before those for colour."""
+    levels = [[grid] for grid in grids[: -manifest.levels - 1 : -1]]  # hyper-latents make no picture
     colour = grids[: PAIR * len(manifest.chroma)][::-1]
     for i, level in enumerate(manifest.chroma):
-        levels[level] = np.stack([*levels[level], *colour[PAIR * i : PAIR * (i + 1)]])
+        levels[level] += colour[PAIR * i : PAIR * (i + 1)]
     return levels
+
+
+def stacks(manifest: Manifest, grids: list[np.ndarray]) -> list[np.ndarray]:
+    """The same, a level's as one array (n, h, w)."""
+    return [np.stack(each) if len(each) > 1 else each[0][None] for each in by_level(manifest, grids)]

@@ -17,8 +17,8 @@ import torch
 
 from inrcodec.export.bitstream import to_bytes
 from inrcodec.export.quantize import group_of
-from inrcodec.models.image.pyramid import Size, architecture
-from inrcodec.runtime.grids import grid_shapes
+from inrcodec.models.image.pyramid import CHROMA, Size, architecture
+from inrcodec.runtime.grids import kinds
 from inrcodec.runtime.native import SWITCH
 from inrcodec.runtime.pixels import Metadata
 from inrcodec.runtime.segment import Segment
@@ -42,14 +42,14 @@ SIZES = {"raster": Size(14, 6, 32), "parallel": Size(8, 4, 16, 8)}
 
 def made_up(side: int, order: str) -> bytes:
     """A file of large networks and noisy latents, unfitted."""
-    made = architecture(Signal(side, side), SIZES[order], order)
+    made = architecture(Signal(side, side), SIZES[order], order, chroma=CHROMA if order == "raster" else ())
     tensors = made.init(torch.full((1, 3, 8, 8), 0.5), torch.Generator().manual_seed(0)).tensors
     groups = {}
     for group, members in made.manifest.groups.items():
         groups[group] = group_of(tensors, [name for name, _ in members], 8)
-    shapes = grid_shapes(made.signal, made.manifest.levels)
+    shapes = [shape for kind in kinds(made.manifest, made.signal) for shape in (*kind.hyper[::-1], *kind.shapes[::-1])]
     rng = np.random.default_rng(0)
-    grids = [np.rint(rng.laplace(0, 0.12, shape)).astype(np.int32) for shape in (*shapes[-3:][::-1], *shapes[::-1])]
+    grids = [np.rint(rng.laplace(0, 0.12, shape)).astype(np.int32) for shape in shapes]
     return to_bytes(made, Segment(made.sizes, groups, grids), Metadata())
 
 
