@@ -43,9 +43,9 @@ def export(
     """Quantize, write, and check. Costs, and `best`, as in `quantize_networks`. With a `base`, a clip's first segment, the
     file's is another of that clip's."""
     tensors = keep_exact(inr.tensors, architecture.manifest)
-    groups, decoded = quantize_networks(
-        tensors, architecture.manifest, distortion, rate, bit_price, architecture.coding, best, base.groups if base else {}
-    )
+    given = tensors, architecture.manifest, distortion, rate, bit_price, architecture.coding, best
+    curvatures = architecture.curvatures(tensors, torch.round(inr.latents.detach()))
+    groups, decoded = quantize_networks(*given, base.groups if base else {}, curvatures)
     grids = [np.rint(grid.detach().cpu().numpy()).astype(np.int32) for grid in architecture.grids(inr.latents)]
     segment = Segment(architecture.sizes, groups, grids)
     data = to_bytes(architecture, segment, metadata, base)

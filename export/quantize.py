@@ -1,6 +1,6 @@
 """Networks to integers: a step per group of tensors, found by what it costs in distortion and real bits."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..models.method import Tensors
+from ..models.method import Curvature, Tensors
 from ..models.weights import STEP, learned_step, levels, symmetric_step, with_steps
 from ..runtime.coder import Meter
 from ..runtime.context import ContextModel, context_model
@@ -34,8 +34,11 @@ from ..runtime.network import EXACT, SUM_BITS, WEIGHT_BITS
 from ..runtime.profile import Manifest
 from ..runtime.syntax import Signal
 from ..runtime.tables import SCALE_ZERO, SCALES, SCALES_PER_OCTAVE
+from .compensation import compensated
 
 Cost = Callable[[Tensors], float]
+Moved = Mapping[str, Tensor]
+NOTHING: Moved = MappingProxyType({})
 COARSEST, FINEST = 0, 14  # exponents tried: steps from 1 to 2**-14
 SAMPLE = 2000  # symbols that tell how many are zero
 PATIENCE = 3  # coarser steps tried after the best
@@ -138,6 +141,7 @@ def quantize_networks(
     coding: Mapping[str, str] = MappingProxyType({}),
     best: bool = False,
     base: Mapping[str, Group] = MappingProxyType({}),
+    curvatures: Sequence[Curvature] = (),
 ) -> tuple[dict[str, Group], Tensors]:
     """Choose each group's step greedily, in the manifest's order, for the least distortion + rate + bit_price * bits.
 
@@ -145,8 +149,9 @@ def quantize_networks(
     Groups of `base`, a clip's first segment, are those to which others are written as differences where that costs less.
 
     `distortion` and `rate` are costs of tensors, in the loss's unit: the groups of the context model change the latents'
-    rate alone, all others the distortion alone. `bit_price` is what one bit of a network adds to the loss. Returns the
-    groups and the tensors as decoded.
+    rate alone, all others the distortion alone. `bit_price` is what one bit of a network adds to the loss. Where one of
+    `curvatures` knows a group, weights that are rounded later make up for those before. Returns the groups and the tensors
+    as decoded.
     """
     groups: dict[str, Group] = {}
     decoded = dict(tensors)
@@ -154,32 +159,61 @@ def quantize_networks(
         names = [tensor for tensor, _ in members]
         decoding = rate if name in CONTEXT_BITS else distortion
 
-        def cost(group: Group, decoding: Cost = decoding, others: Tensors = decoded, kind: str = name) -> float:
+        def cost(
+            group: Group, moved: Moved = NOTHING, decoding: Cost = decoding, kind: str = name, before: Tensors = decoded
+        ) -> float:
             bits = bits_of(group, manifest.counts.get(kind, ()), base.get(kind))
-            return decoding({**others, **quantized(group, tensors)}) + bit_price * bits
+            return decoding({**before, **moved, **quantized(group, tensors)}) + bit_price * bits
 
+        moved: Moved = NOTHING
         if name in coding:
-            groups[name] = CODINGS[coding[name]](tensors, names)
+            groups[name] = CODINGS[coding[name]](decoded, names)
         if best or name not in coding:
             exponents = range(CONTEXT_BITS.get(name, FINEST), COARSEST - 1, -1)
-            loss, searched = cheapest((group_of(tensors, names, exponent) for exponent in exponents), cost)
+            rounded = _rounding(decoded, names, groups, bit_price, curvatures)
+            loss, searched, others = cheapest(in_steps(decoded, rounded, names, exponents), cost)
             if name not in coding or loss < cost(groups[name]):
-                groups[name] = searched
-        other, written = difference_group(tensors, names, base.get(name)), (manifest.counts.get(name, ()), base.get(name))
-        if other and bits_of(other, *written) < bits_of(groups[name], *written) and cost(other) < cost(groups[name]):
-            groups[name] = other
-        decoded |= quantized(groups[name], tensors)
+                groups[name], moved = searched, others
+        other, written = difference_group(decoded, names, base.get(name)), (manifest.counts.get(name, ()), base.get(name))
+        if other and bits_of(other, *written) < bits_of(groups[name], *written) and cost(other) < cost(groups[name], moved):
+            groups[name], moved = other, NOTHING
+        decoded |= {**moved, **quantized(groups[name], tensors)}
+    if curvatures and not _fits(decoded, manifest):
+        return quantize_networks(tensors, manifest, distortion, rate, bit_price, coding, best, base)
     return groups, decoded
 
 
-def cheapest(groups: Iterable[Group], cost: Callable[[Group], float]) -> tuple[float, Group]:
+def _rounding(
+    tensors: Tensors, names: list[str], done: dict[str, Group], bit_price: float, curvatures: Sequence[Curvature]
+) -> Callable[[float], Tensors]:
+    """As `compensated`, where a curvature knows them all; those of groups that are `done` stay. Else nothing moves."""
+    for curvature in curvatures:
+        if set(names) <= set(curvature.names):
+            fixed = {*names, *(name for group in done.values() for name in group.symbols)}
+            free = [name for name in curvature.names if name not in fixed]
+            return compensated(curvature, tensors, names, free, bit_price)
+    return lambda step: {}
+
+
+def in_steps(
+    tensors: Tensors, rounded: Callable[[float], Tensors], names: list[str], exponents: Iterable[int]
+) -> Iterator[tuple[Group, Tensors]]:
+    """The group in steps of 2**-exponent, and what else `rounded` made of the tensors."""
+    for exponent in exponents:
+        moved = rounded(2.0**-exponent)
+        yield group_of({**tensors, **moved}, names, exponent), moved
+
+
+def cheapest(
+    groups: Iterable[tuple[Group, Tensors]], cost: Callable[[Group, Tensors], float]
+) -> tuple[float, Group, Tensors]:
     """Of ever coarser groups the best before PATIENCE in a row that cost more, after its cost."""
-    best: tuple[float, Group] | None = None
+    best: tuple[float, Group, Tensors] | None = None
     rising = 0
-    for group in groups:
-        loss = cost(group)
+    for group, others in groups:
+        loss = cost(group, others)
         if best is None or loss < best[0]:
-            best, rising = (loss, group), 0
+            best, rising = (loss, group, others), 0
         elif (rising := rising + 1) == PATIENCE:
             break
     assert best is not None
@@ -236,9 +270,15 @@ def keep_exact(tensors: Tensors, manifest: Manifest) -> Tensors:
     """`tensors`, the context network shrunk where its integer sums could leave 32 bits."""
     tensors = dict(tensors)
     names = [name for name, _, group in manifest.tensors if group in CONTEXT_BITS]
-    while names and max(model.largest_sum() for model in _finest_contexts(tensors, manifest)) >= EXACT // 2:  # for rounding
+    while not _fits(tensors, manifest, EXACT // 2):  # for rounding
         tensors |= {name: tensors[name] * 0.9 for name in names}
     return tensors
+
+
+def _fits(tensors: Tensors, manifest: Manifest, most: int = EXACT) -> bool:
+    """Whether the context network's integer sums stay below `most`."""
+    names = [name for name, _, group in manifest.tensors if group in CONTEXT_BITS]
+    return not names or max(model.largest_sum() for model in _finest_contexts(tensors, manifest)) < most
 
 
 def _finest_contexts(tensors: Tensors, manifest: Manifest) -> list[ContextModel]:

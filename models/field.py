@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..runtime.profile import Manifest
 from ..runtime.syntax import Signal
-from .method import Graph, Inr, Part, Tensors
+from .method import Curvature, Graph, Inr, Part, Tensors
 
 HALO, WHOLE = 0, -1  # a pixel depends on its own position alone; frames are made whole
 STEP_PIXELS = 1 << 14  # that a step of a fit sees at most
@@ -64,6 +64,9 @@ class Field:
 
     def latent_bits(self, tensors: Tensors, latents: Tensor, mask: Tensor, part: Part = Part()) -> Tensor:
         return torch.zeros((), device=latents.device)
+
+    def curvatures(self, tensors: Tensors, latents: Tensor) -> tuple[Curvature, ...]:
+        return ()
 
     def grids(self, latents: Tensor) -> list[Tensor]:
         return []

@@ -6,8 +6,9 @@ import ctypes
 import math
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
@@ -46,14 +47,29 @@ def library() -> ctypes.CDLL | None:
     return fused
 
 
+_kept = threading.local()  # room for the functions to work in, and whether they are to be left out
+
+
+@contextmanager
+def plain() -> Iterator[None]:
+    """Within it torch's own operations do everything, which `torch.func` can transform."""
+    _kept.plain = True
+    try:
+        yield
+    finally:
+        _kept.plain = False
+
+
+def is_plain() -> bool:
+    """Within `plain`, or of a graph that is being made."""
+    return torch.compiler.is_exporting() or getattr(_kept, "plain", False)
+
+
 def takes(*tensors: Tensor) -> bool:
-    """Whether these are for it: float32, on a CPU, and not of a graph that is being made."""
-    if os.environ.get(SWITCH) == "0" or torch.compiler.is_exporting() or library() is None:
+    """Whether these are for it: float32, on a CPU."""
+    if os.environ.get(SWITCH) == "0" or is_plain() or library() is None:
         return False
     return all(tensor.dtype == torch.float32 and tensor.device.type == "cpu" for tensor in tensors)
-
-
-_kept = threading.local()  # room for the functions to work in
 
 
 def _room(name: str, size: int) -> int:

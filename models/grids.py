@@ -9,7 +9,8 @@ from torch import Tensor
 from ..runtime.grids import by_level, kinds
 from ..runtime.profile import Dimension, Manifest
 from ..runtime.syntax import Signal
-from .method import Graph, Inr, Part, Tensors
+from .curvature import of_distortion, of_rate
+from .method import Curvature, Graph, Inr, Part, Tensors
 from .parts.context import Context, latent_bits
 from .parts.latents import Canvas
 from .parts.synthesis import Synthesis
@@ -90,13 +91,22 @@ class Grids:
     def mask(self, device: torch.device) -> Tensor:
         return self.canvas.mask(device)
 
-    def render(self, tensors: Tensors, latents: Tensor, part: Part = Part()) -> Tensor:
+    def features(self, tensors: Tensors, latents: Tensor) -> Tensor:
+        """(grids, height, width): what the synthesis makes the picture of."""
         levels = by_level(self.manifest, self.grids(latents))
         stacks = [torch.stack(grids) if len(grids) > 1 else grids[0][None] for grids in levels]
-        return self.design.synthesis.image(self.design.upsampling.features(stacks, tensors), tensors)[None]
+        return self.design.upsampling.features(stacks, tensors)
+
+    def render(self, tensors: Tensors, latents: Tensor, part: Part = Part()) -> Tensor:
+        return self.design.synthesis.image(self.features(tensors, latents), tensors)[None]
 
     def latent_bits(self, tensors: Tensors, latents: Tensor, mask: Tensor, part: Part = Part()) -> Tensor:
         return latent_bits(latents, self.canvas, self.design.levels, mask, tensors, self.design.context.order)
+
+    def curvatures(self, tensors: Tensors, latents: Tensor) -> tuple[Curvature, Curvature]:
+        design, generator = self.design, torch.Generator().manual_seed(0)
+        rate = of_rate(latents, self.canvas, design.levels, tensors, design.context.order, generator)
+        return of_distortion(design.synthesis, self.features(tensors, latents), tensors, generator), rate
 
     def grids(self, latents: Tensor) -> list[Tensor]:
         return self.canvas.split(latents)[::-1]

@@ -79,6 +79,18 @@ class Graph:
     output: str
 
 
+@dataclass(frozen=True)
+class Curvature:
+    """Where the tensors `names`, in a row, move by d, the mean squared error, or the `rate` in bits, rises by d' `matrix` d.
+
+    `matrix` (n, n) float64.
+    """
+
+    names: tuple[str, ...]
+    matrix: Tensor
+    rate: bool = False
+
+
 class Architecture(Protocol):
     """An INR as a pure function of its tensors, for one signal."""
 
@@ -121,6 +133,10 @@ class Architecture(Protocol):
 
     def latent_bits(self, tensors: Tensors, latents: Tensor, mask: Tensor, part: Part = Part()) -> Tensor:
         """The rate of the latents, a scalar; of a `part` of the frames what all would take if they were as these are."""
+        ...
+
+    def curvatures(self, tensors: Tensors, latents: Tensor) -> tuple[Curvature, ...]:
+        """Of the mean squared error, and of `latent_bits`; or none."""
         ...
 
     def grids(self, latents: Tensor) -> list[Tensor]:

@@ -18,7 +18,7 @@ from ..runtime.hierarchy import hierarchy, needed
 from ..runtime.profile import Dimension, Manifest, Motion
 from ..runtime.syntax import Signal
 from .grids import Design, Grids
-from .method import Graph, Inr, Part, Tensors
+from .method import Curvature, Graph, Inr, Part, Tensors
 from .parts.context import Context, latent_bits
 from .parts.latents import Canvas
 from .parts.matching import matched
@@ -181,6 +181,9 @@ class Frames:
                 own = without(prefix, tensors)
                 bits = bits + latent_bits(all_of_them[seen].flatten(0, -3), canvas, len(canvas.shapes), counted, own)
         return bits
+
+    def curvatures(self, tensors: Tensors, latents: Tensor) -> tuple[Curvature, ...]:
+        return ()
 
     def grids(self, latents: Tensor) -> list[Tensor]:
         first, added, flow = self.split(latents)

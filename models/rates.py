@@ -18,7 +18,7 @@ def laplace_bits(residual: Tensor, log2_scale: Tensor) -> tuple[Tensor, Tensor, 
     right, left = residual + 0.5, residual - 0.5
     upper, lower = torch.exp(-right.abs() / scale), torch.exp(-left.abs() / scale)
     probability = torch.where(right > 0, 1 - 0.5 * upper, 0.5 * upper) - torch.where(left > 0, 1 - 0.5 * lower, 0.5 * lower)
-    probability.clamp_(min=PROBABILITY_MIN)
+    probability = probability.clamp(min=PROBABILITY_MIN)
     per_bit = -0.5 / (LN2 * scale * probability)  # d bits / dP times the density's 1 / (2 scale)
     by_residual = per_bit * (upper - lower)
     by_log2_scale = per_bit * (left * lower - right * upper) * LN2

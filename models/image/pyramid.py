@@ -33,7 +33,7 @@ from ..rates import self_laplace_bits
 
 HYPER = 3  # the coarsest levels have hyper-latents too
 LEVELS = (7, 8, 9)
-STEPS = {"context": 2**-6, "inter": 2**-5, "upsampling": 2**-9, "synthesis": 2**-8}  # near those of a file's networks
+STEPS = {"context": 2**-5, "inter": 2**-4, "upsampling": 2**-9, "synthesis": 2**-7}  # near those of a file's networks
 RATED = 2e-3  # lambda above which networks are so much of a file that their rate in the loss pays
 CHROMA = (2, 3)  # levels with a pair of grids for colour
 WIDE, RICH = 2**17, 0.16  # pixels, and bits for each, from which a picture in colour has them, in raster order

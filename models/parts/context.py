@@ -215,22 +215,29 @@ def inter_features(latents: Tensor, canvas: Canvas, levels: int, tensors: dict[s
     """(features, rows, columns): on the finest grids linear maps of all coarser grids, zero elsewhere; perhaps none."""
     if "inter.0.weight" not in tensors:
         return latents.new_zeros(0, *latents.shape)
-    grids = [g.clamp(-LIMIT, LIMIT) for g in canvas.split(latents)[: len(canvas.shapes) - canvas.alone]]
-    hyper = {levels - len(grids[levels:]) + i: g for i, g in enumerate(grids[levels:])}
-    stack = latents.new_zeros(0, 1, 1)
     maps: list[Tensor] = []
-    for k in range(levels - 1, 0, -1):
-        h, w = canvas.shapes[k]
-        here = [grids[k]] + ([hyper[k]] if k in hyper else [])
-        stack = torch.cat([torch.stack(here), _repeat(stack, h, w)])
-        if k <= INTER_GRIDS:
-            weight, bias = tensors[f"inter.{k - 1}.weight"], tensors[f"inter.{k - 1}.bias"]
-            flat = torch.addmm(bias[:, None], weight.t(), stack.flatten(1))
-            maps.insert(0, _repeat(flat.view(-1, h, w), *canvas.shapes[k - 1]))
+    for k, stack in enumerate(coarser_grids(latents, canvas, levels)):
+        weight, bias = tensors[f"inter.{k}.weight"], tensors[f"inter.{k}.bias"]
+        flat = torch.addmm(bias[:, None], weight.t(), stack.flatten(1))
+        maps.append(repeat(flat.view(-1, *stack.shape[1:]), *canvas.shapes[k]))
     return canvas.join(maps)
 
 
-def _repeat(x: Tensor, h: int, w: int) -> Tensor:
+def coarser_grids(latents: Tensor, canvas: Canvas, levels: int) -> list[Tensor]:
+    """What inter-grid features are made of: for each of the finest grids all coarser ones (n, h, w), on the next lattice."""
+    grids = [g.clamp(-LIMIT, LIMIT) for g in canvas.split(latents)[: len(canvas.shapes) - canvas.alone]]
+    hyper = {levels - len(grids[levels:]) + i: g for i, g in enumerate(grids[levels:])}
+    stack = latents.new_zeros(0, 1, 1)
+    stacks: list[Tensor] = []
+    for k in range(levels - 1, 0, -1):
+        here = [grids[k]] + ([hyper[k]] if k in hyper else [])
+        stack = torch.cat([torch.stack(here), repeat(stack, *canvas.shapes[k])])
+        if k <= INTER_GRIDS:
+            stacks.insert(0, stack)
+    return stacks
+
+
+def repeat(x: Tensor, h: int, w: int) -> Tensor:
     """Nearest-neighbour x2 of (c, h', w'), cut to (c, h, w)."""
     if len(x) == 0:
         return x.new_zeros(0, h, w)

@@ -1,0 +1,116 @@
+"""How the rate and the distortion of latent grids rise where their networks move a little, as quadratic forms.
+
+Both are of a sample, and of gradients alone (Gauss-Newton): what is left out is small where a fit has come to its end.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import torch
+from torch import Tensor
+from torch.func import jacrev, vmap
+from torch.nn import functional as F
+
+from ..runtime.network import LIMIT
+from ..runtime.orders import CAUSAL, COSETS, ORDERS, PARENT, around
+from .fused import plain
+from .method import Curvature, Tensors
+from .parts.context import RANGE, coarser_grids
+from .parts.latents import Canvas
+from .parts.synthesis import Synthesis
+from .rates import laplace_bits
+
+LATENTS, PIXELS = 60_000, 12_000  # in a sample
+CHUNK = 2048  # samples at a time
+
+
+def outer_products(function: Callable[..., Tensor], tensors: Tensors, samples: Sequence[Tensor]) -> Tensor:
+    """(n, n) float64, n being how many weights `tensors` have: the sum of g g' over all gradients g of the outputs
+    `function(tensors, *sample)`, (outputs,), at each of the `samples`, (any, ...) each."""
+    jacobian = vmap(jacrev(function), (None, *[0] * len(samples)))
+    size = sum(tensor.numel() for tensor in tensors.values())
+    total = torch.zeros(size, size, dtype=torch.double, device=samples[0].device)
+    with plain():
+        for chunk in zip(*(sample.split(CHUNK) for sample in samples)):
+            if len(chunk[0]):
+                rows = torch.cat([each.flatten(2) for each in jacobian(tensors, *chunk).values()], 2).flatten(0, 1)
+                total += rows.t() @ rows
+    return total
+
+
+def of_distortion(synthesis: Synthesis, features: Tensor, tensors: Tensors, generator: torch.Generator) -> Curvature:
+    """Of the mean squared error, in `synthesis`'s tensors: of pixels of the picture of `features` (n, height, width)."""
+    own = {name: tensors[name] for name, _, _ in synthesis.entries}
+    height, width = features.shape[1:]
+    place = some(height * width, PIXELS, generator).to(features.device)
+    reach = synthesis.halo
+    padded = F.pad(features[None], (reach,) * 4, mode="replicate")[0]
+    sides = torch.arange(2 * reach + 1, device=place.device)
+    rows, columns = (place // width)[:, None, None] + sides[:, None], (place % width)[:, None, None] + sides
+    patches = padded[:, rows, columns].transpose(0, 1)  # (pixels, n, side, side)
+
+    def pixel(tensors: Tensors, patch: Tensor) -> Tensor:
+        return synthesis.graph.function({**tensors, "features": patch[None]})[0, :, reach, reach]
+
+    matrix = outer_products(pixel, own, [patches])
+    channels = len(own["synthesis.pixel.bias"])
+    return Curvature(tuple(own), matrix / (channels * len(place)))
+
+
+def of_rate(
+    latents: Tensor, canvas: Canvas, levels: int, tensors: Tensors, order: str, generator: torch.Generator
+) -> Curvature:
+    """Of `context.latent_bits`, in the context networks' and inter-grid layers' tensors: Fisher's information."""
+    own = {name: tensor for name, tensor in tensors.items() if name.startswith(("context.", "inter."))}
+    places = canvas.mask(latents.device).nonzero()
+    row, column = places[some(len(places), LATENTS, generator).to(places.device)].unbind(1)
+    seen = _seen(latents, canvas, levels, row, column) if "inter.0.weight" in own else latents.new_zeros(len(row), 0)
+    features = own["inter.0.bias"].numel() if "inter.0.bias" in own else 0
+    neighbours = len(own["context.0.first.weight"]) - features
+    near, matrix = latents.clamp(-LIMIT, LIMIT), torch.zeros(())
+    for i in range(ORDERS[order]):
+        if order == "raster":
+            here = torch.ones_like(row).bool()
+            sides = [near[row + dy, column + dx] for dy, dx in CAUSAL[:neighbours]]
+        else:
+            here = (row % 2 == COSETS[i][0]) & (column % 2 == COSETS[i][1])
+            planes = [near[first::2, second::2] for first, second in COSETS]
+            planes.insert(PARENT, canvas.parents(canvas.split(near), levels))
+            sides = [planes[k][row // 2 + dy, column // 2 + dx] for k, dy, dx in around(i, neighbours)]
+        samples = [each[here] for each in (latents[row, column], torch.stack(sides, 1), seen)]
+        matrix = matrix + outer_products(partial(_bits, f"context.{i}"), own, samples)
+    return Curvature(tuple(own), matrix * (math.log(2) / 2 * len(places) / len(row)), rate=True)
+
+
+def _seen(latents: Tensor, canvas: Canvas, levels: int, row: Tensor, column: Tensor) -> Tensor:
+    """What the inter-grid layers make features of at places on the canvas: each layer's grids and, for its bias, a 1; zeros
+    where the layer is another grid's."""
+    pieces: list[Tensor] = []
+    for k, stack in enumerate(coarser_grids(latents, canvas, levels)):
+        (top, left), (height, width) = canvas.corners[k], canvas.shapes[k]
+        y, x = row - top, column - left
+        inside = ((y >= 0) & (y < height) & (x >= 0) & (x < width)).nonzero()[:, 0]
+        piece = latents.new_zeros(len(row), len(stack) + 1)
+        piece[inside] = F.pad(stack[:, y[inside] // 2, x[inside] // 2].t(), (0, 1), value=1.0)
+        pieces.append(piece)
+    return torch.cat(pieces, 1)
+
+
+def _bits(network: str, tensors: Tensors, latent: Tensor, near: Tensor, seen: Tensor) -> Tensor:
+    """(1,): of one latent, given its neighbours `near` and what its inter-grid features are made of."""
+    layers = [name.removesuffix(".bias") for name in tensors if name.startswith("inter.") and name.endswith(".bias")]
+    features = [torch.cat([tensors[f"{name}.weight"], tensors[f"{name}.bias"][None]]) for name in layers]
+    x = torch.cat([near, seen @ torch.cat(features)]) if features else near
+    get = lambda name: tensors[f"{network}.{name}"]  # noqa: E731
+    hidden = torch.relu(x @ get("first.weight") + get("first.bias"))
+    hidden = torch.relu(hidden + hidden @ get("second.weight") + get("second.bias"))
+    out = hidden @ get("last.weight") + get("last.bias")
+    if f"{network}.skip.weight" in tensors:
+        out = out + x @ get("skip.weight")
+    return laplace_bits(latent - out[:1], out[1:].clamp(*RANGE))[0]
+
+
+def some(count: int, most: int, generator: torch.Generator) -> Tensor:
+    """Of `count` things at most so many: their numbers."""
+    return torch.randperm(count, generator=generator)[:most]
