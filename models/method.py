@@ -178,7 +178,10 @@ class Phase:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How an INR is fitted: the best of `candidates` starts, after `warmup` (a share) each, goes through `phases`."""
+    """How an INR is fitted: the best of `candidates` starts, after `warmup` (a share) each, goes through `phases`.
+
+    Where a start needs less to tell (`train.trials`), there are more of them.
+    """
 
     phases: tuple[Phase, ...]
     candidates: int = 1

@@ -11,7 +11,8 @@ from .goal import moved
 
 AIMS, AIM_SHARE, FEWEST_AIM = 2, 0.1, 40  # trial fits towards a rate, their share of the iterations, and how short is none
 WARMUP_EXCESS = 0.7  # of the latents that a start spends, what is left in the end
-FEWEST_WARMUP = 20  # iterations under which a start says nothing
+FEWEST_WARMUP, ENOUGH = 20, 80  # iterations under which a start says nothing, and after which it has said all
+MOST_STARTS = 12
 TIMED_STEPS = 3  # which tell what seconds are in steps
 
 
@@ -42,14 +43,19 @@ def warm_up(encoding: Encoding, budget: Budget) -> None:
         steps = int(TIMED_STEPS * share / (time.monotonic() - began))
     if recipe.candidates < 2 or steps < FEWEST_WARMUP:
         return
+    starts = min(MOST_STARTS, max(recipe.candidates, recipe.candidates * steps // ENOUGH))
+    steps = min(steps, ENOUGH)
     pilot, before = take_steps(encoding, encoding.fit, steps), encoding.architecture
     if encoding.goal.kind in ("lmbda", "psnr"):
         with torch.no_grad():
             spent = pilot.measure().bpp - float(pilot.networks_rate())
         encoding.build(WARMUP_EXCESS * spent * encoding.signal.pixels / 8)
-    fits = [pilot] if encoding.architecture == before else []
-    fits += [take_steps(encoding, encoding.start(k), steps) for k in range(1, recipe.candidates)]
-    encoding.fit = min(fits, key=lambda fit: fit.measure().cost(fit.lmbda))
+    best, cost = (pilot, pilot.measure().cost(pilot.lmbda)) if encoding.architecture == before else (pilot, math.inf)
+    for k in range(1, starts):
+        fit = take_steps(encoding, encoding.start(k), steps)
+        if (own := fit.measure().cost(fit.lmbda)) < cost:
+            best, cost = fit, own
+    encoding.fit = best
 
 
 def take_steps(encoding: Encoding, fit: Fit, steps: int) -> Fit:

@@ -105,7 +105,7 @@ def recipe(lmbda: float) -> Recipe:
             Phase("fit", 0.85, (1e-2, 0.0), temperature=(0.35, 0.08), noise=(0.22, 0.15), fresh=True, bits=bits),
             Phase("networks", 0.1, (1e-3, 0.0), hard=True, bits=bits),
         ),
-        candidates=3,
+        candidates=5,
         warmup=0.03,
         betas=(0.8, 0.98),
         gain=16.0 if lmbda > 5e-4 else 20.0 if lmbda > 2e-4 else 24.0,
