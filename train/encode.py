@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from ..runtime.pixels import PixelError
@@ -16,10 +15,9 @@ from .checkpoint import fingerprint, load_checkpoint, save_checkpoint
 from .encoding import Encoding, Result
 from .fit import CHECKS, NOTHING, Budget, run
 from .goal import Goal
-from .kinds import is_clip
 from .memory import keep_freed_memory
 from .options import choose_coding, choose_device, choose_iterations, choose_method, positive
-from .pictures import Picture, as_set, from_array, read_picture
+from .pictures import Picture
 from .progress import Watch
 from .steering import check, correct
 from .trials import aim, warm_up
@@ -28,20 +26,6 @@ MAIN_SHARE = 0.6  # of a budget in seconds, where corrections may follow
 FINISH_STEPS, FINISH_SECONDS = 20, 2.5e-6  # what writing costs: in steps, and in seconds a pixel
 CHECKPOINT_SECONDS = 60
 ALL_THREADS = torch.get_num_threads()
-
-
-def encode(source: Any, lmbda=None, bpp=None, nbytes=None, psnr=None, **options: Any) -> bytes:
-    """The bytes of an .inr file; `source` is a path, an array (H, W[, C]), or, for methods that take sets, a list of such.
-
-    A path may be a clip's, too, for video methods. Other options as `encode_picture`'s.
-    """
-    if isinstance(source, str | Path) and is_clip(Path(source)):
-        from .segments import encode_file  # which encodes each segment by what is in this file
-
-        return encode_file(Path(source), Goal.of(lmbda, bpp, nbytes, psnr), **options)
-    sources = source if isinstance(source, list | tuple) else [source]
-    pictures = [from_array(each) if isinstance(each, np.ndarray) else read_picture(each) for each in sources]
-    return encode_picture(as_set(pictures), goal=Goal.of(lmbda, bpp, nbytes, psnr), **options).data
 
 
 def encode_picture(

@@ -6,7 +6,6 @@ Until all are done each lies as a file of its own in a folder beside the clip's,
 
 import hashlib
 import shutil
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -26,7 +25,7 @@ from ..runtime.syntax import Header, read_file, write_segments
 from ..runtime.synthesis import network_tensors
 from ..runtime.wire import Writer
 from .checkpoint import keyed
-from .clips import Clip, open_clip
+from .clips import Clip
 from .cuts import cuts
 from .encode import encode_picture
 from .encoding import mean_squared_error
@@ -128,12 +127,6 @@ def encode_clip(
 def default_method(facts: ClipFacts) -> str:
     """What plays on a CPU; of more than 8 bits, which that does not take, a method that does."""
     return "player" if facts.bit_depth == 8 else "hnerv"
-
-
-def encode_file(path: Path, goal: Goal, **options: Any) -> bytes:
-    """The bytes of a clip's file, whose segments lie in a temporary folder until it is done."""
-    with tempfile.TemporaryDirectory() as folder:
-        return encode_clip(open_clip(path), Path(folder) / "segments", goal, **options).data
 
 
 def prepare(folder: Path, key: str, resume: bool) -> None:

@@ -1,22 +1,39 @@
 """What an encode is of: a picture, a set of them, or a clip."""
 
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from .clips import Clip, open_clip
 from .encode import encode_picture
 from .encoding import Result
+from .goal import Goal
 from .kinds import is_clip
-from .pictures import Picture, as_set, read_picture
+from .pictures import Picture, as_set, from_array, read_picture
 from .segments import ClipResult, encode_clip
 
 
-def open_source(names: Sequence[str | Path]) -> Picture | Clip:
-    """Of the only path, or of several pictures. Raises PictureError, ClipError."""
-    if len(names) == 1 and is_clip(Path(names[0])):
-        return open_clip(Path(names[0]))
-    return as_set([read_picture(name) for name in names])
+def encode(source: Any, lmbda=None, bpp=None, nbytes=None, psnr=None, **options: Any) -> bytes:
+    """The bytes of an .inr file; `source` is a path, an array (H, W[, C]), or, for methods that take sets, a list of such.
+
+    A path may be a clip's, too, for video methods. Other options as `encode_picture`'s.
+    """
+    opened = open_source(source if isinstance(source, list | tuple) else [source])
+    goal = Goal.of(lmbda, bpp, nbytes, psnr)
+    if isinstance(opened, Picture):
+        return encode_picture(opened, goal=goal, **options).data
+    with tempfile.TemporaryDirectory() as folder:
+        return encode_clip(opened, Path(folder) / "segments", goal, **options).data
+
+
+def open_source(sources: Sequence[str | Path | np.ndarray]) -> Picture | Clip:
+    """Of the only path, or of several pictures, which may be arrays. Raises PictureError, ClipError."""
+    if len(sources) == 1 and not isinstance(sources[0], np.ndarray) and is_clip(Path(sources[0])):
+        return open_clip(Path(sources[0]))
+    return as_set([from_array(each) if isinstance(each, np.ndarray) else read_picture(each) for each in sources])
 
 
 def encode_source(source: Picture | Clip, checkpoint: Path, segments: Path, **options: Any) -> Result | ClipResult:

@@ -9,7 +9,7 @@ from inrcodec.export.standalone import export_tensors, runs
 from inrcodec.models import METHODS
 from inrcodec.runtime.inspect import macs_per_pixel
 from inrcodec.runtime.profile import run, session
-from inrcodec.train.encode import encode
+from inrcodec.train.sources import encode
 
 PRODUCTS = ("Conv", "MatMul", "Gemm", "QLinearConv")
 WEIGHTS = {"QLinearConv": 3}  # which input they are, where not the second

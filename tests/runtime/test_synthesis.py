@@ -9,8 +9,8 @@ import inrcodec
 from inrcodec.runtime import synthesis
 from inrcodec.runtime.synthesis import Synthesis, Window, assemble
 from inrcodec.train.cli import main
-from inrcodec.train.encode import encode
 from inrcodec.train.metrics import psnr
+from inrcodec.train.sources import encode
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 HEIGHT, WIDTH = 203, 317

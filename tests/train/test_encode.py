@@ -12,11 +12,12 @@ from inrcodec.models.method import UnsuitedError
 from inrcodec.runtime.decoder import decode
 from inrcodec.runtime.syntax import Signal
 from inrcodec.runtime.wire import BitstreamError
-from inrcodec.train.encode import encode, encode_picture
+from inrcodec.train.encode import encode_picture
 from inrcodec.train.goal import Goal, GoalError
 from inrcodec.train.metrics import psnr
 from inrcodec.train.options import EncodeError
 from inrcodec.train.pictures import PictureError, from_array
+from inrcodec.train.sources import encode
 
 
 def scene(height: int = 40, width: int = 56, channels: int = 3, dtype: type = np.uint8) -> np.ndarray:

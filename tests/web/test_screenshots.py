@@ -15,8 +15,8 @@ from inrcodec.runtime.pixels import write_image
 from inrcodec.train.clips import clip_from_array
 from inrcodec.train.compare import JPEG, WEBP, nearest_in_bytes
 from inrcodec.train.demo import PHOTO
-from inrcodec.train.encode import encode
 from inrcodec.train.segments import encode_clip
+from inrcodec.train.sources import encode
 
 HERE = Path(__file__).parent
 DOCS = os.environ.get("DOCS")
