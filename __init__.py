@@ -16,7 +16,7 @@ __all__ = ["BitstreamError", "InrFile", "decode", "encode", "open"]
 def encode(source: Any, **options: Any) -> bytes:
     """Encode a picture (a path, or an array (H, W[, C]) of uint8 or uint16) into the bytes of an .inr file.
 
-    Options are those of `inrcodec.train.sources.encode`: method, preset, goal, iterations, seconds, device, seed ...
+    Options are those of `inrcodec.train.sources.encode`: method, preset, bpp, psnr, iterations, seconds, device, seed ...
     """
     from .train.sources import encode
 

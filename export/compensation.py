@@ -12,7 +12,7 @@ import torch
 from ..models.method import Curvature, Tensors
 
 DAMPING = 0.01  # of the diagonal: a sample's quadratic form is not all
-REACH = 0.1  # a move that is taken to cost a bit whatever the form says: beyond, it says nothing
+A_BIT = 0.1  # how far a weight moves for the price of a bit, whatever the form says: a sample does not know all directions
 
 
 def compensated(
@@ -29,8 +29,9 @@ def compensated(
     first = first[np.argsort(-matrix.diagonal()[first], kind="stable")]
     order = np.concatenate([first, *(places[name] for name in free)])
     matrix = matrix[np.ix_(order, order)]
-    matrix += np.diag(DAMPING * matrix.diagonal() + bit_price / REACH**2)
-    upper = np.linalg.cholesky(np.linalg.inv(matrix)).T
+    matrix += np.diag(DAMPING * matrix.diagonal() + bit_price / A_BIT**2)
+    lower = torch.linalg.cholesky(torch.from_numpy(matrix))  # by torch, which keeps to its threads
+    upper = torch.linalg.cholesky(torch.cholesky_inverse(lower), upper=True).numpy()
     undo = upper / upper.diagonal()[:, None]  # row i: by how much later weights move where the i-th does
     weights = np.concatenate([tensors[name].detach().cpu().numpy().ravel() for name in curvature.names]).astype(np.float64)
 

@@ -37,8 +37,6 @@ from ..runtime.tables import SCALE_ZERO, SCALES, SCALES_PER_OCTAVE
 from .compensation import compensated
 
 Cost = Callable[[Tensors], float]
-Moved = Mapping[str, Tensor]
-NOTHING: Moved = MappingProxyType({})
 COARSEST, FINEST = 0, 14  # exponents tried: steps from 1 to 2**-14
 SAMPLE = 2000  # symbols that tell how many are zero
 PATIENCE = 3  # coarser steps tried after the best
@@ -150,36 +148,38 @@ def quantize_networks(
 
     `distortion` and `rate` are costs of tensors, in the loss's unit: the groups of the context model change the latents'
     rate alone, all others the distortion alone. `bit_price` is what one bit of a network adds to the loss. Where one of
-    `curvatures` knows a group, weights that are rounded later make up for those before. Returns the groups and the tensors
-    as decoded.
+    `curvatures` knows a group, weights that are rounded later make up for those before; but not in the context model if its
+    sums would then leave 32 bits. Returns the groups and the tensors as decoded.
     """
     groups: dict[str, Group] = {}
     decoded = dict(tensors)
     for name, members in manifest.groups.items():
         names = [tensor for tensor, _ in members]
         decoding = rate if name in CONTEXT_BITS else distortion
+        written = manifest.counts.get(name, ()), base.get(name)
 
-        def cost(
-            group: Group, moved: Moved = NOTHING, decoding: Cost = decoding, kind: str = name, before: Tensors = decoded
-        ) -> float:
-            bits = bits_of(group, manifest.counts.get(kind, ()), base.get(kind))
-            return decoding({**before, **moved, **quantized(group, tensors)}) + bit_price * bits
+        def cost(group: Group, moved: Tensors, decoding=decoding, written=written, before: Tensors = decoded) -> float:
+            return decoding({**before, **moved, **quantized(group, tensors)}) + bit_price * bits_of(group, *written)
 
-        moved: Moved = NOTHING
+        moved: Tensors = {}
         if name in coding:
             groups[name] = CODINGS[coding[name]](decoded, names)
         if best or name not in coding:
             exponents = range(CONTEXT_BITS.get(name, FINEST), COARSEST - 1, -1)
             rounded = _rounding(decoded, names, groups, bit_price, curvatures)
             loss, searched, others = cheapest(in_steps(decoded, rounded, names, exponents), cost)
-            if name not in coding or loss < cost(groups[name]):
+            if others and (nearest := cost(plain := group_of(decoded, names, searched.exponent), {})) < loss:
+                loss, searched, others = nearest, plain, {}
+            if name not in coding or loss < cost(groups[name], {}):
                 groups[name], moved = searched, others
-        other, written = difference_group(decoded, names, base.get(name)), (manifest.counts.get(name, ()), base.get(name))
-        if other and bits_of(other, *written) < bits_of(groups[name], *written) and cost(other) < cost(groups[name], moved):
-            groups[name], moved = other, NOTHING
+        other = difference_group(decoded, names, base.get(name))
+        fewer = other and bits_of(other, *written) < bits_of(groups[name], *written)
+        if other and fewer and cost(other, {}) < cost(groups[name], moved):
+            groups[name], moved = other, {}
         decoded |= {**moved, **quantized(groups[name], tensors)}
-    if curvatures and not _fits(decoded, manifest):
-        return quantize_networks(tensors, manifest, distortion, rate, bit_price, coding, best, base)
+    if any(each.rate for each in curvatures) and not _fits(decoded, manifest):
+        others = [each for each in curvatures if not each.rate]
+        return quantize_networks(tensors, manifest, distortion, rate, bit_price, coding, best, base, others)
     return groups, decoded
 
 
@@ -198,7 +198,7 @@ def _rounding(
 def in_steps(
     tensors: Tensors, rounded: Callable[[float], Tensors], names: list[str], exponents: Iterable[int]
 ) -> Iterator[tuple[Group, Tensors]]:
-    """The group in steps of 2**-exponent, and what else `rounded` made of the tensors."""
+    """The group in steps of 2**-exponent, and what `rounded` made of the tensors."""
     for exponent in exponents:
         moved = rounded(2.0**-exponent)
         yield group_of({**tensors, **moved}, names, exponent), moved
@@ -207,13 +207,13 @@ def in_steps(
 def cheapest(
     groups: Iterable[tuple[Group, Tensors]], cost: Callable[[Group, Tensors], float]
 ) -> tuple[float, Group, Tensors]:
-    """Of ever coarser groups the best before PATIENCE in a row that cost more, after its cost."""
+    """Of ever coarser groups and what moved for each, the best before PATIENCE in a row that cost more, after its cost."""
     best: tuple[float, Group, Tensors] | None = None
     rising = 0
-    for group, others in groups:
-        loss = cost(group, others)
+    for group, moved in groups:
+        loss = cost(group, moved)
         if best is None or loss < best[0]:
-            best, rising = (loss, group, others), 0
+            best, rising = (loss, group, moved), 0
         elif (rising := rising + 1) == PATIENCE:
             break
     assert best is not None

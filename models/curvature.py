@@ -1,6 +1,7 @@
 """How the rate and the distortion of latent grids rise where their networks move a little, as quadratic forms.
 
-Both are of a sample, and of gradients alone (Gauss-Newton): what is left out is small where a fit has come to its end.
+Both are of a sample, and made of gradients alone: the Gauss-Newton matrix of a squared error; of bits the empirical Fisher
+information, F, as sum (d bits)^2 ln 2 / 2. What they leave out is small where a fit has come to its end.
 """
 
 import math
@@ -40,15 +41,16 @@ def outer_products(function: Callable[..., Tensor], tensors: Tensors, samples: S
 
 
 def of_distortion(synthesis: Synthesis, features: Tensor, tensors: Tensors, generator: torch.Generator) -> Curvature:
-    """Of the mean squared error, in `synthesis`'s tensors: of pixels of the picture of `features` (n, height, width)."""
+    """Of the mean squared error, unclipped, in `synthesis`'s tensors: of pixels of the picture of `features` (n, height,
+    width). Those within its halo of an edge see features repeated where a layer between would repeat its own."""
     own = {name: tensors[name] for name, _, _ in synthesis.entries}
     height, width = features.shape[1:]
-    place = some(height * width, PIXELS, generator).to(features.device)
+    place = sample(height * width, PIXELS, generator).to(features.device)
     reach = synthesis.halo
-    padded = F.pad(features[None], (reach,) * 4, mode="replicate")[0]
-    sides = torch.arange(2 * reach + 1, device=place.device)
-    rows, columns = (place // width)[:, None, None] + sides[:, None], (place % width)[:, None, None] + sides
-    patches = padded[:, rows, columns].transpose(0, 1)  # (pixels, n, side, side)
+    offsets = torch.arange(-reach, reach + 1, device=place.device)
+    rows = ((place // width)[:, None] + offsets).clamp(0, height - 1)
+    columns = ((place % width)[:, None] + offsets).clamp(0, width - 1)
+    patches = features[:, rows[:, :, None], columns[:, None]].transpose(0, 1)  # (pixels, n, side, side)
 
     def pixel(tensors: Tensors, patch: Tensor) -> Tensor:
         return synthesis.graph.function({**tensors, "features": patch[None]})[0, :, reach, reach]
@@ -61,25 +63,34 @@ def of_distortion(synthesis: Synthesis, features: Tensor, tensors: Tensors, gene
 def of_rate(
     latents: Tensor, canvas: Canvas, levels: int, tensors: Tensors, order: str, generator: torch.Generator
 ) -> Curvature:
-    """Of `context.latent_bits`, in the context networks' and inter-grid layers' tensors: Fisher's information."""
+    """Of `context.latent_bits`, in the context networks' and inter-grid layers' tensors."""
     own = {name: tensor for name, tensor in tensors.items() if name.startswith(("context.", "inter."))}
     places = canvas.mask(latents.device).nonzero()
-    row, column = places[some(len(places), LATENTS, generator).to(places.device)].unbind(1)
+    row, column = places[sample(len(places), LATENTS, generator).to(places.device)].unbind(1)
     seen = _seen(latents, canvas, levels, row, column) if "inter.0.weight" in own else latents.new_zeros(len(row), 0)
     features = own["inter.0.bias"].numel() if "inter.0.bias" in own else 0
     neighbours = len(own["context.0.first.weight"]) - features
-    near, matrix = latents.clamp(-LIMIT, LIMIT), torch.zeros(())
-    for i in range(ORDERS[order]):
-        if order == "raster":
-            here = torch.ones_like(row).bool()
-            sides = [near[row + dy, column + dx] for dy, dx in CAUSAL[:neighbours]]
-        else:
-            here = (row % 2 == COSETS[i][0]) & (column % 2 == COSETS[i][1])
-            planes = [near[first::2, second::2] for first, second in COSETS]
-            planes.insert(PARENT, canvas.parents(canvas.split(near), levels))
-            sides = [planes[k][row // 2 + dy, column // 2 + dx] for k, dy, dx in around(i, neighbours)]
+    near = latents.clamp(-LIMIT, LIMIT)
+    if order == "raster":
+        networks = [(torch.ones_like(row).bool(), [near[row + dy, column + dx] for dy, dx in CAUSAL[:neighbours]])]
+    else:
+        planes = [near[first::2, second::2] for first, second in COSETS]
+        planes.insert(PARENT, canvas.parents(canvas.split(near), levels))
+        networks = [
+            (
+                (row % 2 == COSETS[i][0]) & (column % 2 == COSETS[i][1]),
+                [planes[k][row // 2 + dy, column // 2 + dx] for k, dy, dx in around(i, neighbours)],
+            )
+            for i in range(ORDERS[order])
+        ]
+    ends = torch.tensor([tensor.numel() for tensor in own.values()]).cumsum(0)
+    where = dict(zip(own, torch.arange(int(ends[-1])).tensor_split(ends[:-1])))
+    matrix = torch.zeros(int(ends[-1]), int(ends[-1]), dtype=torch.double, device=latents.device)
+    for i, (here, sides) in enumerate(networks):
+        its = {name: tensor for name, tensor in own.items() if name.startswith((f"context.{i}.", "inter."))}
         samples = [each[here] for each in (latents[row, column], torch.stack(sides, 1), seen)]
-        matrix = matrix + outer_products(partial(_bits, f"context.{i}"), own, samples)
+        at = torch.cat([where[name] for name in its]).to(matrix.device)
+        matrix[at[:, None], at] += outer_products(partial(_bits, f"context.{i}"), its, samples)
     return Curvature(tuple(own), matrix * (math.log(2) / 2 * len(places) / len(row)), rate=True)
 
 
@@ -111,6 +122,6 @@ def _bits(network: str, tensors: Tensors, latent: Tensor, near: Tensor, seen: Te
     return laplace_bits(latent - out[:1], out[1:].clamp(*RANGE))[0]
 
 
-def some(count: int, most: int, generator: torch.Generator) -> Tensor:
+def sample(count: int, most: int, generator: torch.Generator) -> Tensor:
     """Of `count` things at most so many: their numbers."""
     return torch.randperm(count, generator=generator)[:most]

@@ -52,17 +52,17 @@ _kept = threading.local()  # room for the functions to work in, and whether they
 
 @contextmanager
 def plain() -> Iterator[None]:
-    """Within it torch's own operations do everything, which `torch.func` can transform."""
-    _kept.plain = True
+    """Within it `parts.synthesis.conv3x3` is torch's own, so that `torch.func` can transform graphs of a synthesis."""
+    before, _kept.plain = getattr(_kept, "plain", False), True
     try:
         yield
     finally:
-        _kept.plain = False
+        _kept.plain = before
 
 
 def is_plain() -> bool:
     """Within `plain`, or of a graph that is being made."""
-    return torch.compiler.is_exporting() or getattr(_kept, "plain", False)
+    return getattr(_kept, "plain", False) or torch.compiler.is_exporting()
 
 
 def takes(*tensors: Tensor) -> bool:

@@ -103,6 +103,7 @@ class Grids:
     def latent_bits(self, tensors: Tensors, latents: Tensor, mask: Tensor, part: Part = Part()) -> Tensor:
         return latent_bits(latents, self.canvas, self.design.levels, mask, tensors, self.design.context.order)
 
+    @torch.no_grad()
     def curvatures(self, tensors: Tensors, latents: Tensor) -> tuple[Curvature, Curvature]:
         design, generator = self.design, torch.Generator().manual_seed(0)
         rate = of_rate(latents, self.canvas, design.levels, tensors, design.context.order, generator)

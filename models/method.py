@@ -81,10 +81,8 @@ class Graph:
 
 @dataclass(frozen=True)
 class Curvature:
-    """Where the tensors `names`, in a row, move by d, the mean squared error, or the `rate` in bits, rises by d' `matrix` d.
-
-    `matrix` (n, n) float64.
-    """
+    """Where the tensors `names`, in a row, move by d, the mean squared error rises by d' `matrix` d; if this is of the
+    `rate`, the latents' bits do. `matrix` (n, n) float64."""
 
     names: tuple[str, ...]
     matrix: Tensor
@@ -180,7 +178,7 @@ class Phase:
 class Recipe:
     """How an INR is fitted: the best of `candidates` starts, after `warmup` (a share) each, goes through `phases`.
 
-    Where a start needs less to tell (`train.trials`), there are more of them.
+    Of a long fit's share a start needs less to tell (`train.trials`), and so there are more of them.
     """
 
     phases: tuple[Phase, ...]

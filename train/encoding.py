@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from ..export.bitstream import Exported, export
+from ..models.grids import Grids
 from ..models.method import Method, UnsuitedError
 from ..models.weights import toward
 from ..runtime.segment import Segment
@@ -18,7 +19,7 @@ from .goal import Goal
 from .pictures import Picture
 from .progress import Progress, Watch
 
-PARAMETER_BITS = 7.0, 5.5  # of a network's parameter, a first estimate: where networks are all, and beside latents
+PARAMETER_BITS, COMPENSATED_BITS = 7.0, 5.5  # of a network's parameter, a first estimate: the second beside latent grids
 WATCH_STEPS = 20  # between reports where nothing is measured
 
 
@@ -111,7 +112,8 @@ class Encoding:
         """Bytes of the file."""
         counted = [] if self.fit.phase.bits else [name for name, _, _ in self.architecture.manifest.tensors]
         parameters = sum(self.fit.inr.tensors[name].numel() for name in counted)
-        return (measure.bpp * self.signal.pixels + PARAMETER_BITS[self.fit.mask.numel() > 0] * parameters) / 8
+        each = COMPENSATED_BITS if isinstance(self.architecture, Grids) else PARAMETER_BITS
+        return (measure.bpp * self.signal.pixels + each * parameters) / 8
 
     def finish(self) -> float:
         """Quantize, write, verify, measure; keep what is nearest to the goal. Returns how far lambda should move."""

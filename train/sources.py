@@ -11,7 +11,8 @@ from .clips import Clip, open_clip
 from .encode import encode_picture
 from .encoding import Result
 from .goal import Goal
-from .kinds import is_clip
+from .kinds import NO_SECONDS, is_clip
+from .options import EncodeError
 from .pictures import Picture, as_set, from_array, read_picture
 from .segments import ClipResult, encode_clip
 
@@ -22,11 +23,8 @@ def encode(source: Any, lmbda=None, bpp=None, nbytes=None, psnr=None, **options:
     A path may be a clip's, too, for video methods. Other options as `encode_picture`'s.
     """
     opened = open_source(source if isinstance(source, list | tuple) else [source])
-    goal = Goal.of(lmbda, bpp, nbytes, psnr)
-    if isinstance(opened, Picture):
-        return encode_picture(opened, goal=goal, **options).data
     with tempfile.TemporaryDirectory() as folder:
-        return encode_clip(opened, Path(folder) / "segments", goal, **options).data
+        return encode_source(opened, None, Path(folder) / "segments", goal=Goal.of(lmbda, bpp, nbytes, psnr), **options).data
 
 
 def open_source(sources: Sequence[str | Path | np.ndarray]) -> Picture | Clip:
@@ -36,9 +34,13 @@ def open_source(sources: Sequence[str | Path | np.ndarray]) -> Picture | Clip:
     return as_set([from_array(each) if isinstance(each, np.ndarray) else read_picture(each) for each in sources])
 
 
-def encode_source(source: Picture | Clip, checkpoint: Path, segments: Path, **options: Any) -> Result | ClipResult:
+def encode_source(
+    source: Picture | Clip, checkpoint: Path | None, segments: Path, seconds: float | None = None, **options: Any
+) -> Result | ClipResult:
     """Options as `encode_picture`'s, of which `seconds` are a picture's alone. Interrupted, that leaves a `checkpoint`, a
-    clip a folder of `segments`."""
-    if isinstance(source, Clip):
-        return encode_clip(source, segments, **{name: value for name, value in options.items() if name != "seconds"})
-    return encode_picture(source, checkpoint=checkpoint, **options)
+    clip a folder of `segments`. Raises EncodeError."""
+    if isinstance(source, Picture):
+        return encode_picture(source, checkpoint=checkpoint, seconds=seconds, **options)
+    if seconds is not None:
+        raise EncodeError(NO_SECONDS)
+    return encode_clip(source, segments, **options)

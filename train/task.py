@@ -20,8 +20,6 @@ from .checkpoint import keyed
 from .clips import Clip
 from .encoding import Result
 from .goal import Goal
-from .kinds import NO_SECONDS, is_clip
-from .options import EncodeError
 from .pictures import Picture
 from .progress import Progress, Watch
 from .sources import encode_source, open_source
@@ -132,8 +130,6 @@ def encode(task: Task, watch: Watch) -> Outcome:
             spent.keep()
         watch(progress)
 
-    if is_clip(task.source) and task.options["seconds"] is not None:
-        raise EncodeError(NO_SECONDS)
     source, shared = task.open(task.source), {"goal": task.goal, "watch": timed, "resume": True}
     result = encode_source(source, work / "resume", work / "segments", **shared, **task.options)
     if result.interrupted:

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Iterator
 
 import torch
 
@@ -11,8 +12,8 @@ from .goal import moved
 
 AIMS, AIM_SHARE, FEWEST_AIM = 2, 0.1, 40  # trial fits towards a rate, their share of the iterations, and how short is none
 WARMUP_EXCESS = 0.7  # of the latents that a start spends, what is left in the end
-FEWEST_WARMUP, ENOUGH = 20, 80  # iterations under which a start says nothing, and after which it has said all
-MOST_STARTS = 12
+FEWEST_WARMUP, ENOUGH_WARMUP = 20, 80  # iterations under which a start says nothing, and after which it has said all
+MOST_STARTS = 12  # where they are short for their share of the iterations
 TIMED_STEPS = 3  # which tell what seconds are in steps
 
 
@@ -43,19 +44,21 @@ def warm_up(encoding: Encoding, budget: Budget) -> None:
         steps = int(TIMED_STEPS * share / (time.monotonic() - began))
     if recipe.candidates < 2 or steps < FEWEST_WARMUP:
         return
-    starts = min(MOST_STARTS, max(recipe.candidates, recipe.candidates * steps // ENOUGH))
-    steps = min(steps, ENOUGH)
+    starts = min(MOST_STARTS, max(recipe.candidates, recipe.candidates * steps // ENOUGH_WARMUP))
+    steps = min(steps, ENOUGH_WARMUP)
     pilot, before = take_steps(encoding, encoding.fit, steps), encoding.architecture
     if encoding.goal.kind in ("lmbda", "psnr"):
         with torch.no_grad():
             spent = pilot.measure().bpp - float(pilot.networks_rate())
         encoding.build(WARMUP_EXCESS * spent * encoding.signal.pixels / 8)
-    best, cost = (pilot, pilot.measure().cost(pilot.lmbda)) if encoding.architecture == before else (pilot, math.inf)
-    for k in range(1, starts):
-        fit = take_steps(encoding, encoding.start(k), steps)
-        if (own := fit.measure().cost(fit.lmbda)) < cost:
-            best, cost = fit, own
-    encoding.fit = best
+
+    def tried() -> Iterator[Fit]:
+        if encoding.architecture == before:
+            yield pilot
+        for k in range(1, starts):
+            yield take_steps(encoding, encoding.start(k), steps)
+
+    encoding.fit = min(tried(), key=lambda fit: fit.measure().cost(fit.lmbda))
 
 
 def take_steps(encoding: Encoding, fit: Fit, steps: int) -> Fit:

@@ -50,7 +50,7 @@ class Size:
     width: int = 0  # in raster order as wide as what they see
 
 
-# Sizes by the bytes of the file, up to which each is the best bargain: they cost about 0.5, 0.9, 1.5 and 1.7 kB themselves.
+# Sizes by the bytes of the file, up to which each is the best bargain: they cost about 0.4, 0.7, 1.2 and 1.4 kB themselves.
 SIZES = ((2_500, Size(6, 2, 8)), (12_000, Size(10, 4, 16)), (25_000, Size(14, 6, 32)), (float("inf"), Size(14, 6, 48)))
 # The same for fast decoding, in parallel order: four networks cost four times as much.
 FAST_SIZES = ((20_000, Size(4, 4, 8, 4)), (float("inf"), Size(10, 4, 16, 10)))
@@ -105,7 +105,7 @@ def recipe(lmbda: float) -> Recipe:
             Phase("fit", 0.85, (1e-2, 0.0), temperature=(0.35, 0.08), noise=(0.22, 0.15), fresh=True, bits=bits),
             Phase("networks", 0.1, (1e-3, 0.0), hard=True, bits=bits),
         ),
-        candidates=5,
+        candidates=3,
         warmup=0.03,
         betas=(0.8, 0.98),
         gain=16.0 if lmbda > 5e-4 else 20.0 if lmbda > 2e-4 else 24.0,

@@ -248,7 +248,7 @@ def residuals(x: Tensor, tensors: dict[str, Tensor]) -> Tensor:
 
 
 def conv3x3(padded: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """`conv2d`; a graph gets the plain one."""
+    """`conv2d`; a graph gets the plain one, and so does what `fused.plain` is for."""
     if fused.is_plain():
         return F.conv2d(padded, weight, bias)
     return _Conv3x3.apply(padded, weight, bias)  # pyright: ignore[reportReturnType]

@@ -75,3 +75,21 @@ def test_networks_take_fewer_bytes_at_no_loss(method, tune):
             found.append((bits, costs[0](decoded) + costs[1](decoded) + price * bits))
     (plain, _), (fewer, _) = found
     assert fewer < 0.95 * plain and found[1][1] < found[0][1]
+
+
+def test_sums_that_would_leave_32_bits_are_not_compensated(monkeypatch):
+    signal = Signal(16, 16)
+    architecture = METHODS["pyramid"]().build(signal, 3000)
+    inr = architecture.init(torch.rand(1, 3, 16, 16), torch.Generator().manual_seed(0))
+    curvatures = architecture.curvatures(inr.tensors, inr.latents)
+    seen: list[bool] = []
+
+    def spied(curvature, *given):
+        seen.append(curvature.rate)
+        return compensated(curvature, *given)
+
+    monkeypatch.setattr("inrcodec.export.quantize._fits", lambda tensors, manifest: False)
+    monkeypatch.setattr("inrcodec.export.quantize.compensated", spied)
+    zero = lambda tensors: 0.0  # noqa: E731
+    quantize_networks(inr.tensors, architecture.manifest, zero, zero, 1e-6, curvatures=curvatures)
+    assert seen == [True] * 4 + [False] * 2 + [False] * 2  # groups of the context model and of the synthesis, and again

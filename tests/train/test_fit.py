@@ -14,10 +14,12 @@ from inrcodec.runtime.file import InrFile
 from inrcodec.runtime.syntax import Signal
 from inrcodec.runtime.synthesis import network_tensors
 from inrcodec.train.encode import encode_picture
+from inrcodec.train.encoding import Encoding
 from inrcodec.train.fit import Budget, Fit, locate
 from inrcodec.train.goal import Goal
 from inrcodec.train.pictures import from_array
 from inrcodec.train.soap import Soap
+from inrcodec.train.trials import warm_up
 
 
 def test_phases_follow_each_other_by_their_shares():
@@ -91,3 +93,20 @@ def test_pages_do_not_collapse(paper, ink):
     picture = np.rint(255 * page).astype(np.uint8)
     result = encode_picture(from_array(picture), goal=Goal("lmbda", 0.002), iterations=150)
     assert decode(result.data).std() > 0.5 * picture.std()
+
+
+def test_long_fits_try_more_starts_not_longer_ones():
+    waves = np.sin(np.add.outer(np.arange(24) / 7, np.arange(32) / 11))[..., None] * np.array([90, 60, 30]) + 120
+    for iterations, starts, steps in ((200, 0, 0), (2000, 3, 60), (8000, 9, 80)):
+        encoding = Encoding(
+            from_array(waves.astype(np.uint8)),
+            METHODS["pyramid"](),
+            False,
+            Goal("lmbda", 0.001),
+            torch.device("cpu"),
+            0,
+            lambda progress: None,
+        )
+        warm_up(encoding, Budget(iterations))
+        assert encoding.iteration == starts * steps
+        assert encoding.fit.architecture == encoding.architecture
