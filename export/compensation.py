@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
+from ..models.curvature import places_of
 from ..models.method import Curvature, Tensors
 
 DAMPING = 0.01  # of the diagonal: a sample's quadratic form is not all
@@ -22,8 +23,7 @@ def compensated(
 
     `bit_price` is that of a bit, of networks or of the rate, in mean squared error.
     """
-    ends = np.cumsum([tensors[name].numel() for name in curvature.names])
-    places = dict(zip(curvature.names, np.split(np.arange(ends[-1]), ends[:-1])))
+    places = {name: at.numpy() for name, at in places_of({name: tensors[name] for name in curvature.names}).items()}
     first = np.concatenate([places[name] for name in names])
     matrix = curvature.matrix.cpu().numpy() * (bit_price if curvature.rate else 1.0)
     first = first[np.argsort(-matrix.diagonal()[first], kind="stable")]

@@ -83,9 +83,8 @@ def of_rate(
             )
             for i in range(ORDERS[order])
         ]
-    ends = torch.tensor([tensor.numel() for tensor in own.values()]).cumsum(0)
-    where = dict(zip(own, torch.arange(int(ends[-1])).tensor_split(ends[:-1])))
-    matrix = torch.zeros(int(ends[-1]), int(ends[-1]), dtype=torch.double, device=latents.device)
+    where, size = places_of(own), sum(tensor.numel() for tensor in own.values())
+    matrix = torch.zeros(size, size, dtype=torch.double, device=latents.device)
     for i, (here, sides) in enumerate(networks):
         its = {name: tensor for name, tensor in own.items() if name.startswith((f"context.{i}.", "inter."))}
         samples = [each[here] for each in (latents[row, column], torch.stack(sides, 1), seen)]
@@ -120,6 +119,12 @@ def _bits(network: str, tensors: Tensors, latent: Tensor, near: Tensor, seen: Te
     if f"{network}.skip.weight" in tensors:
         out = out + x @ get("skip.weight")
     return laplace_bits(latent - out[:1], out[1:].clamp(*RANGE))[0]
+
+
+def places_of(tensors: Tensors) -> dict[str, Tensor]:
+    """Where each tensor's weights lie where all are in a row."""
+    sizes = [tensor.numel() for tensor in tensors.values()]
+    return dict(zip(tensors, torch.arange(sum(sizes)).split(sizes)))
 
 
 def sample(count: int, most: int, generator: torch.Generator) -> Tensor:

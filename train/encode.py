@@ -24,7 +24,7 @@ from .trials import aim, warm_up
 
 MAIN_SHARE = 0.6  # of a budget in seconds, where corrections may follow
 FINISH_STEPS, FINISH_SECONDS = 20, 2.5e-6  # what writing costs: in steps, and in seconds a pixel
-COMPENSATION_SECONDS, SAMPLED = 4.0, 60_000  # and, beside latents, where a picture has so many pixels
+COMPENSATION_SECONDS, SAMPLED = 4.0, 60_000  # and, where rounding is compensated, of so many pixels or more
 CHECKPOINT_SECONDS = 60
 ALL_THREADS = torch.get_num_threads()
 
@@ -99,7 +99,8 @@ def fit_all(encoding: Encoding, budget: Budget, key: str, checkpoint: Path | Non
         step_seconds = (now - began) / (iteration - first)
         if budget.deadline:
             budget.reserve = FINISH_STEPS * step_seconds + FINISH_SECONDS * signal.pixels
-            budget.reserve += COMPENSATION_SECONDS * min(1.0, signal.pixels / SAMPLED)
+            if encoding.compensated:
+                budget.reserve += COMPENSATION_SECONDS * min(1.0, signal.pixels / SAMPLED)
             every = max(1, min(100, int(2 / step_seconds)))
         if iteration % every == 0:
             progress = check(encoding, phase.name, done)

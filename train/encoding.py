@@ -108,11 +108,16 @@ class Encoding:
         """Of steps whose outcome is not measured."""
         self.watch(Progress(stage, done, iteration, self.fit.lmbda, math.nan, math.nan))
 
+    @property
+    def compensated(self) -> bool:
+        """Whether the rounding of networks makes up for itself."""
+        return isinstance(self.architecture, Grids)
+
     def estimated(self, measure: Measure) -> float:
         """Bytes of the file."""
         counted = [] if self.fit.phase.bits else [name for name, _, _ in self.architecture.manifest.tensors]
         parameters = sum(self.fit.inr.tensors[name].numel() for name in counted)
-        each = COMPENSATED_BITS if isinstance(self.architecture, Grids) else PARAMETER_BITS
+        each = COMPENSATED_BITS if self.compensated else PARAMETER_BITS
         return (measure.bpp * self.signal.pixels + each * parameters) / 8
 
     def finish(self) -> float:
