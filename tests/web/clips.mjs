@@ -186,7 +186,7 @@ async function heard(open, path) {
   });
   const phases = [];
   const played = async (until) => {
-    await page.evaluate(() => (log.frames = [], log.bursts = [], log.nodes.clear()));
+    await page.evaluate(() => (log.frames = [], log.bursts = [], log.loud = log.until = NaN, log.nodes.clear()));
     await page.locator("inr-video").press(" ");
     await page.waitForFunction((until) => document.querySelector("inr-video").currentTime >= until, until);
     await page.locator("inr-video").press("k");
@@ -223,21 +223,24 @@ async function heard(open, path) {
 /** In a page, before all else: what is scheduled to be heard, when by the context's clock, and that clock less its latency. */
 function recorded() {
   const LOUD = 0.2;
-  const APART = 0.2; // seconds between bursts, at least
+  const [BURST, APART] = [0.02, 0.2]; // seconds: of one, and between them at least
   const { start, stop } = AudioBufferSourceNode.prototype;
   const { connect } = AudioNode.prototype;
   let context;
-  window.log = { frames: [], bursts: [], nodes: new Set() };
+  window.log = { frames: [], bursts: [], loud: NaN, until: NaN, nodes: new Set() };
   window.now = () => (context ? context.currentTime - context.outputLatency : 0);
   AudioBufferSourceNode.prototype.start = function (when, skip) {
     ({ context } = this);
     const { sampleRate, duration } = this.buffer;
     const samples = this.buffer.getChannelData(0);
+    const cut = !(Math.abs(when - log.until) < 1 / sampleRate); // a busy machine lost what was before, perhaps a burst's start
     for (let i = Math.round(skip * sampleRate); i < samples.length; i++) {
       const at = when + i / sampleRate - skip;
-      if (Math.abs(samples[i]) > LOUD && !(at < log.bursts.at(-1) + APART)) log.bursts.push(at);
+      if (Math.abs(samples[i]) <= LOUD || at < log.loud + APART) continue;
+      log.loud = at;
+      if (!cut || at > when + BURST) log.bursts.push(at);
     }
-    this.until = when + duration - skip;
+    this.until = log.until = when + duration - skip;
     log.nodes.add(this);
     return start.call(this, when, skip);
   };
