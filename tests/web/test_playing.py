@@ -142,8 +142,7 @@ def test_sound_is_in_step(name, seen, capsys):
         spread = np.percentile(late, [0, 25, 50, 75, 100])
         with capsys.disabled():
             print(f"\n{name}: frames later than their sound by {np.round(1000 * spread)} ms (least, quartiles, most)")
-        assert np.median(late) > -STEP / 5
-        assert np.mean([-STEP / 5 < each < STEP for each in late]) > 0.2  # a machine that is busy elsewhere shows others late
+        assert -STEP / 5 < np.median(late) < STEP
         assert phase["left"] == 0
     assert found["before"] == found["after"]
     assert found["levels"] == [[True, 0], [False, 1], [False, pytest.approx(0.9)]]
