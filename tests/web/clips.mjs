@@ -191,7 +191,8 @@ async function heard(open, path) {
     await page.waitForFunction((until) => document.querySelector("inr-video").currentTime >= until, until);
     await page.locator("inr-video").press("k");
     const left = await page.evaluate(() => [...log.nodes].filter((node) => node.until > node.context.currentTime && !node.stopped).length);
-    phases.push({ ...(await page.evaluate(() => ({ frames: log.frames, bursts: log.bursts }))), left });
+    const told = () => ({ frames: log.frames, bursts: log.bursts.filter((at) => at < log.context.currentTime) }); // others were stopped
+    phases.push({ ...(await page.evaluate(told)), left });
   };
   await played(1.5);
   const [before, after] = await page.evaluate(async () => {
@@ -226,11 +227,10 @@ function recorded() {
   const [BURST, APART] = [0.02, 0.2]; // seconds: of one, and between them at least
   const { start, stop } = AudioBufferSourceNode.prototype;
   const { connect } = AudioNode.prototype;
-  let context;
-  window.log = { frames: [], bursts: [], loud: NaN, until: NaN, nodes: new Set() };
-  window.now = () => (context ? context.currentTime - context.outputLatency : 0);
+  window.log = { context: null, frames: [], bursts: [], loud: NaN, until: NaN, nodes: new Set() };
+  window.now = () => (log.context ? log.context.currentTime - log.context.outputLatency : 0);
   AudioBufferSourceNode.prototype.start = function (when, skip) {
-    ({ context } = this);
+    log.context = this.context;
     const { sampleRate, duration } = this.buffer;
     const samples = this.buffer.getChannelData(0);
     const cut = !(Math.abs(when - log.until) < 1 / sampleRate); // a busy machine lost what was before, perhaps a burst's start

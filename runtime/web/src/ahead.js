@@ -1,6 +1,7 @@
 /** Frames of a file, decoded before they are shown. */
 
 const AHEAD = 4; // frames
+const PACED = 4; // frames by which it is told how fast they come
 
 export class Ahead {
   #file;
@@ -8,6 +9,7 @@ export class Ahead {
   #ready = new Map(); // pictures by frame
   #pending = new Map(); // promises by frame
   #last = 0; // that was asked for
+  #come = []; // when the latest ones were there, in ms, as long as some were awaited
 
   constructor(file, failed) {
     this.#file = file;
@@ -27,12 +29,18 @@ export class Ahead {
     return found > shown ? [found, this.#ready.get(found)] : null;
   }
 
-  /** Let the next ones be decoded and forget others: what is late is left out. */
+  /** Let the next ones be decoded and forget others; `due` tells the frame in so many ms: what would be late is left out. */
   fill(shown, due) {
     const end = this.#file.frames;
-    this.#forget((frame) => frame < shown || frame > due + 2 * AHEAD);
+    this.#forget((frame) => frame < shown || frame > this.#last + 2 * AHEAD);
     while (this.#pending.size + this.#ready.size <= AHEAD && this.#last < end - 1)
-      this.#ask(Math.min(Math.max(this.#last + 1, due), end - 1));
+      this.#ask(Math.min(Math.max(this.#last + 1, due(this.#wait)), end - 1));
+  }
+
+  /** Until what is asked for now would be there, in ms. */
+  get #wait() {
+    const { length, [0]: first, [length - 1]: last } = this.#come;
+    return length > PACED ? ((this.#pending.size + 1) * (last - first)) / PACED : 0;
   }
 
   #ask(frame) {
@@ -49,6 +57,7 @@ export class Ahead {
       this.#failed(error);
     } finally {
       this.#pending.delete(frame);
+      this.#come = this.#pending.size ? [...this.#come.slice(-PACED), performance.now()] : [];
     }
   }
 

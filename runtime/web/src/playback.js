@@ -91,7 +91,7 @@ export class Playback {
     this.#told.event("tick");
     if (this.#ends && time >= this.timeline.duration) this.#ended();
     else if (this.timeline.timeOf(due) > this.time + LATE) this.#hold(due);
-    else this.#ahead.fill(this.frame, due);
+    else this.#ahead.fill(this.frame, (ms) => this.timeline.frameAt(time + ms / 1000));
   }
 
   #ended() {
