@@ -191,7 +191,8 @@ class Recipe:
     optimizer: str = "soap"  # of the networks: soap or adam
     paces: Mapping[str, float] = field(default_factory=dict)  # of tensors by name: how many times as fast they learn
     batch: int = 0  # frames that a step sees; 0: all
-    distortion: Callable[[Tensor, Tensor], Tensor] = mse_loss  # of (n, channels, height, width); a fit's figures are MSE ever
+    distortion: Callable[[Tensor, Tensor], Tensor] = mse_loss  # of (n, channels, height, width)
+    judge: Callable[[Tensor, Tensor], Tensor] = mse_loss  # the same, by which the best state and networks' steps are chosen
 
 
 @dataclass(frozen=True)

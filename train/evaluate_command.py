@@ -47,7 +47,8 @@ def add_evaluate(commands: Any) -> None:
 
 def add_variants(parser: argparse.ArgumentParser) -> None:
     """Of a method."""
-    parser.add_argument("--tune", metavar="FOR", help="fastdecode: half the decoding time, more bytes; meta: a shared start")
+    tune = "perceptual: for eyes, not PSNR; fastdecode: half the decoding time, more bytes; meta: a shared start"
+    parser.add_argument("--tune", metavar="FOR", help=tune)
     coding = "of weights that a method's paper codes in its own way: so (paper, the default), or as is cheapest (best)"
     parser.add_argument("--coding", default="paper", metavar="HOW", help=coding)
 

@@ -33,6 +33,7 @@ class Measure:
 
     mse: float
     bpp: float  # of the latents, and of the networks where the phase says what they take
+    judged: float | None = None  # the distortion, where it is not the MSE
 
     @property
     def psnr(self) -> float:
@@ -40,7 +41,7 @@ class Measure:
         return -10 * math.log10(max(self.mse, 1e-12))
 
     def cost(self, lmbda: float) -> float:
-        return self.mse + lmbda * self.bpp
+        return (self.mse if self.judged is None else self.judged) + lmbda * self.bpp
 
 
 @dataclass
@@ -103,8 +104,12 @@ class Fit:
         tensors = written(self.phase, self.inr.tensors, 1.0)
         return Inr({n: t.detach().clone() for n, t in tensors.items()}, torch.round(self.inr.latents.detach()))
 
+    def image(self, tensors: Tensors, latents: Tensor) -> Tensor:
+        return through_clamp(self.architecture.render(tensors, latents))
+
     def distortion(self, tensors: Tensors, latents: Tensor) -> Tensor:
-        return mse_loss(through_clamp(self.architecture.render(tensors, latents)), self.target)
+        """That by which the recipe judges."""
+        return self.recipe.judge(self.image(tensors, latents), self.target)
 
     def rate(self, tensors: Tensors, latents: Tensor, part: Part = Part()) -> Tensor:
         """Of the latents, in bits a pixel."""
@@ -186,7 +191,9 @@ class Fit:
         """The state with rounded latents; kept as `best` if it is."""
         tensors, latents = written(self.phase, self.inr.tensors, 1.0), torch.round(self.inr.latents)
         rate = self.rate(tensors, latents) + self.networks_rate()
-        measure = Measure(self.distortion(tensors, latents).item(), float(rate))
+        image, judge = self.image(tensors, latents), self.recipe.judge
+        judged = None if judge is mse_loss else judge(image, self.target).item()
+        measure = Measure(mse_loss(image, self.target).item(), float(rate), judged)
         if measure.cost(self.lmbda) < self.best_cost:
             self.best, self.best_cost = self.snapshot(), measure.cost(self.lmbda)
         return measure

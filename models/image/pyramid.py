@@ -14,7 +14,7 @@ probability tables, a straight-through clamp, and a size chosen per picture by w
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import torch
@@ -25,6 +25,7 @@ from ...runtime.orders import NEIGHBOURS_MAX, ORDERS
 from ...runtime.profile import Manifest
 from ...runtime.syntax import Signal
 from ..grids import Design, Grids
+from ..losses import seen
 from ..method import Graph, Method, Paper, Phase, Recipe, Tensors
 from ..parts.context import Context
 from ..parts.synthesis import beside
@@ -118,12 +119,16 @@ def choose_size(nbytes: float, sizes: tuple[tuple[float, Size], ...] = SIZES) ->
 
 
 def pyramid(tune: str | None = None) -> Method:
-    """`tune` "fastdecode" trades bytes for a decoder that is twice as fast: parallel order, and smaller networks."""
+    """`tune` "fastdecode" trades bytes for a decoder that is twice as fast: parallel order, and smaller networks;
+    "perceptual" trades PSNR for what eyes see."""
     order, sizes = ("parallel", FAST_SIZES) if tune == "fastdecode" else ("raster", SIZES)
 
     def build(signal: Signal, nbytes: float) -> Grids:
         rich = signal.channels > 2 and signal.pixels >= WIDE and 8 * nbytes / signal.pixels >= RICH and order == "raster"
         return architecture(signal, choose_size(nbytes, sizes), order, chroma=CHROMA if rich else ())
 
+    def fitted(lmbda: float) -> Recipe:
+        return replace(recipe(lmbda), distortion=seen, judge=seen) if tune == "perceptual" else recipe(lmbda)
+
     paper = Paper("inrcodec pyramid", 2026, "the inrcodec authors", "after COOL-CHIC, C3 and Cool-chic 5.0")
-    return Method("pyramid", "image", paper, build, recipe, profiles, ("fastdecode",))
+    return Method("pyramid", "image", paper, build, fitted, profiles, ("fastdecode", "perceptual"))

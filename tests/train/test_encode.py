@@ -193,7 +193,7 @@ def test_a_checkpoint_of_another_picture_is_refused(tmp_path):
     "options, wanted",
     [
         ({"method": "jpeg"}, "--method: wanted one of"),
-        ({"tune": "grain"}, "--tune: wanted fastdecode with method pyramid, got grain"),
+        ({"tune": "grain"}, "--tune: wanted fastdecode or perceptual with method pyramid, got grain"),
         ({"coding": "huffman"}, "--coding: wanted paper or best, got huffman"),
         ({"preset": "best"}, "--preset: wanted one of draft"),
         ({"device": "tpu"}, "--device: wanted auto, cpu or cuda"),
