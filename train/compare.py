@@ -234,12 +234,12 @@ def nearest_in_bytes(path: Path, codec: Conventional, target_bytes: int) -> tupl
         else:
             high = middle - 1
     data = codec.encode(original, low)
-    return data, _decode(data), low
+    return data, open_with_pillow(data), low
 
 
 def _conventional_run(image: str, original: np.ndarray, codec: Conventional, quality: int) -> Run:
     data, encode_s = timed(lambda: codec.encode(original, quality))
-    decoded, decode_s = timed(lambda: _decode(data))
+    decoded, decode_s = timed(lambda: open_with_pillow(data))
     return measure(
         image,
         codec.name,
@@ -253,7 +253,8 @@ def _conventional_run(image: str, original: np.ndarray, codec: Conventional, qua
     )
 
 
-def _decode(data: bytes) -> np.ndarray:
+def open_with_pillow(data: bytes) -> np.ndarray:
+    """(height, width, 3) uint8, of a file in memory."""
     return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
 
 

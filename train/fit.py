@@ -104,8 +104,8 @@ class Fit:
         tensors = written(self.phase, self.inr.tensors, 1.0)
         return Inr({n: t.detach().clone() for n, t in tensors.items()}, torch.round(self.inr.latents.detach()))
 
-    def image(self, tensors: Tensors, latents: Tensor) -> Tensor:
-        return through_clamp(self.architecture.render(tensors, latents))
+    def image(self, tensors: Tensors, latents: Tensor, part: Part = Part()) -> Tensor:
+        return through_clamp(self.architecture.render(tensors, latents, part))
 
     def distortion(self, tensors: Tensors, latents: Tensor) -> Tensor:
         """That by which the recipe judges."""
@@ -127,8 +127,7 @@ class Fit:
         relaxed = torch.round(latents.detach()) if phase.hard else self._relax(latents, phase, progress)
         seen = written(phase, tensors, progress)
         part = self._part()
-        image = through_clamp(self.architecture.render(seen, relaxed, part))
-        cost = self._distortion(image, part)
+        cost = self._distortion(self.image(seen, relaxed, part), part)
         cost = cost + phase.price * self.lmbda * (self.rate(seen, relaxed, part) + self.networks_rate())
         if phase.penalty:
             cost = cost + phase.penalty(tensors, progress)

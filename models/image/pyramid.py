@@ -128,7 +128,8 @@ def pyramid(tune: str | None = None) -> Method:
         return architecture(signal, choose_size(nbytes, sizes), order, chroma=CHROMA if rich else ())
 
     def fitted(lmbda: float) -> Recipe:
-        return replace(recipe(lmbda), distortion=seen, judge=seen) if tune == "perceptual" else recipe(lmbda)
+        plain = recipe(lmbda)
+        return replace(plain, distortion=seen, judge=seen) if tune == "perceptual" else plain
 
     paper = Paper("inrcodec pyramid", 2026, "the inrcodec authors", "after COOL-CHIC, C3 and Cool-chic 5.0")
     return Method("pyramid", "image", paper, build, fitted, profiles, ("fastdecode", "perceptual"))

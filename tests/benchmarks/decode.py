@@ -12,7 +12,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from io import BytesIO
 from pathlib import Path
 
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # read when NumPy is loaded
@@ -26,7 +25,7 @@ from inrcodec.runtime.file import InrFile
 from inrcodec.runtime.native import NativeDecoder, library
 from inrcodec.runtime.pure import PureDecoder
 from inrcodec.runtime.range_coder import Decoder
-from inrcodec.train.compare import AVIF, JPEG, WEBP, nearest_in_bytes, table
+from inrcodec.train.compare import AVIF, JPEG, WEBP, nearest_in_bytes, open_with_pillow, table
 from inrcodec.train.metrics import psnr
 
 
@@ -39,11 +38,6 @@ def milliseconds(run, runs: int) -> float:
         run()
         times.append(1000 * (time.process_time() - began))
     return float(np.median(times))
-
-
-def open_with_pillow(data: bytes) -> np.ndarray:
-    with Image.open(BytesIO(data)) as image:
-        return np.asarray(image.convert("RGB"))
 
 
 def whole_process(path: Path, runs: int) -> float:

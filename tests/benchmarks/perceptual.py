@@ -13,7 +13,6 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
-from io import BytesIO
 from pathlib import Path
 
 import imagecodecs
@@ -22,7 +21,7 @@ from PIL import Image
 from ssimulacra2 import compute_ssimulacra2
 
 from inrcodec.runtime.decoder import decode
-from inrcodec.train.compare import AVIF, JPEG, WEBP, CompareError, Conventional, interpolated_rate, table
+from inrcodec.train.compare import AVIF, JPEG, WEBP, CompareError, Conventional, interpolated_rate, open_with_pillow, table
 from inrcodec.train.curves import curve_through
 from inrcodec.train.evaluate import file_in, read_rgb
 from inrcodec.train.runs import read_runs
@@ -58,11 +57,7 @@ def conventional(original: Path) -> Iterator[tuple[str, list[File]]]:
     }
     for name, files in encoders.items():
         made = [encode() for encode in files]
-        read = (
-            imagecodecs.jpegxl_decode
-            if name == "JPEG XL"
-            else lambda data: np.asarray(Image.open(BytesIO(data)).convert("RGB"))
-        )
+        read = imagecodecs.jpegxl_decode if name == "JPEG XL" else open_with_pillow
         yield name, [(8 * len(data) / (pixels.size / 3), scores(original, read(data))) for data in made]
 
 
