@@ -2,7 +2,8 @@
 
 import { tracksOf } from "./matroska.js";
 
-const START = 0.05; // seconds from when it is asked for until it is heard, at least
+const START = 0.05; // seconds from when it can be heard until it is
+const READY = 0.25; // seconds that are decoded when it begins, so that a busy page loses none of them
 const WAIT_MS = 1000; // that a clip stands until its sound begins, at most
 const AHEAD = 2; // seconds that are decoded before they are heard
 const FEED_MS = 250;
@@ -35,6 +36,7 @@ export class Sound {
   #turn = 0; // counts, so that what was begun before a pause is dropped
   #asked = null; // to play: {from, until}, where the clip stands until some time, in ms of the page's clock
   #next = 0; // the packet that is decoded next
+  #held = []; // {start, buffer}: what is decoded before it begins
   #begin = null; // {clip, context}: second `clip` is heard at the context's second `context`; null while nothing is
   #end = 0; // second of the clip up to which there is sound
   #timer = 0;
@@ -90,12 +92,17 @@ export class Sound {
     }
     await this.#context.resume().catch(() => {}); // it was closed
     if (turn !== this.#turn) return;
-    const clip = from + Math.max(0, performance.now() - until) / 1000;
-    this.#begin = { clip, context: this.#context.currentTime + START };
-    this.#next = Math.max(0, this.#packets.findLastIndex(({ time }) => time <= clip - ROLL));
+    const due = this.#due;
+    this.#next = Math.max(0, this.#packets.findLastIndex(({ time }) => time <= due - ROLL));
     this.#end = -Infinity;
     this.#decoder.configure(this.#config);
     this.#feed();
+  }
+
+  /** Second of the clip that is heard first, if it begins now. */
+  get #due() {
+    const { from, until } = this.#asked;
+    return from + Math.max(0, performance.now() - until) / 1000;
   }
 
   #opened() {
@@ -109,6 +116,7 @@ export class Sound {
     this.#turn++;
     this.#asked = null;
     this.#begin = null;
+    this.#held = [];
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#context?.suspend(), IDLE_MS);
     for (const node of this.#nodes) node.stop();
@@ -140,7 +148,7 @@ export class Sound {
   #feed() {
     if (this.#decoder.state !== "configured") return;
     const [first] = this.#packets;
-    const until = (this.time ?? this.#begin.clip) + AHEAD;
+    const until = (this.time ?? this.#begin?.clip ?? this.#due) + AHEAD;
     while (this.#packets[this.#next]?.time < until && this.#decoder.decodeQueueSize < QUEUED) {
       const { time, data } = this.#packets[this.#next++];
       this.#decoder.decode(new EncodedAudioChunk({ type: "key", timestamp: Math.round(1e6 * (time - first.time)), data }));
@@ -149,22 +157,32 @@ export class Sound {
     this.#timer = setTimeout(() => this.#feed(), FEED_MS);
   }
 
-  /** Let decoded samples be heard after those before them, at their time; those that are late are left out. */
+  /** Let decoded samples be heard after those before them; the first, when enough of them are ready. */
   #schedule(data) {
     const { numberOfChannels, numberOfFrames, sampleRate, timestamp } = data;
     const [first] = this.#packets;
     const time = first.time + 1e-6 * timestamp;
     const start = Math.abs(time - this.#end) < GAP ? this.#end : time;
-    const length = numberOfFrames / sampleRate;
-    this.#end = start + length;
+    this.#end = start + numberOfFrames / sampleRate;
     const buffer = new AudioBuffer({ numberOfChannels, length: numberOfFrames, sampleRate });
     for (let planeIndex = 0; planeIndex < numberOfChannels; planeIndex++)
       data.copyTo(buffer.getChannelData(planeIndex), { planeIndex, format: "f32-planar" });
     data.close();
+    this.#held.push({ start, buffer });
+    if (!this.#begin) {
+      const clip = this.#due;
+      if (this.#end < clip + READY && this.#next < this.#packets.length) return;
+      this.#begin = { clip, context: this.#context.currentTime + START };
+    }
+    for (const held of this.#held.splice(0)) this.#hear(held);
+  }
+
+  /** At their time; samples that are late are left out. */
+  #hear({ start, buffer }) {
     const { clip, context } = this.#begin;
-    const when = context + Math.round((start - clip) * sampleRate) / sampleRate; // whole samples apart
+    const when = context + Math.round((start - clip) * buffer.sampleRate) / buffer.sampleRate; // whole samples apart
     const skip = Math.max(0, context - when, this.#context.currentTime - when);
-    if (skip >= length) return;
+    if (skip >= buffer.duration) return;
     const node = new AudioBufferSourceNode(this.#context, { buffer });
     node.connect(this.#gain);
     node.onended = () => this.#nodes.delete(node);
