@@ -12,8 +12,42 @@ from torch.autograd import Function
 
 from . import fused
 
-Relax = Callable[[Tensor, float, float, torch.Generator], Tensor]  # (latents, temperature, noise, generator)
 INSIDE = 1e-6  # how far arguments of atanh stay away from 1
+LEAST = 2.0**-24  # share of a Gaussian's values, so that none is infinite
+
+
+class Draws:
+    """The random numbers of a fit: a `generator`, and Gaussian noise that is balanced from step to step.
+
+    Of four planes in a row the second is the first's opposite and the fourth the third's, and where one pair is near zero the
+    other is far from it (antithetic variates, Hammersley & Morton 1956). What noise does to a gradient mostly cancels within
+    four steps, while each plane, and its values to each other, are as if they were drawn alone.
+    """
+
+    def __init__(self, generator: torch.Generator) -> None:
+        self.generator = generator
+        self.ahead: list[tuple[Tensor, int]] = []  # planes, and their signs, the next one last
+
+    def gaussian(self, like: Tensor, deviation: float) -> Tensor:
+        """Of the shape of `like`."""
+        if not self.ahead or self.ahead[-1][0].shape != like.shape:
+            near = torch.empty_like(like).normal_(generator=self.generator)
+            signs = torch.randint(2, like.shape, generator=self.generator, device=like.device).mul_(2).sub_(1)
+            share = torch.erf(near.abs() / math.sqrt(2)).clamp_(LEAST, 1 - LEAST)  # of all that are nearer to 0
+            far = torch.erfinv(1 - share).mul_(signs).mul_(math.sqrt(2))
+            self.ahead = [(far, -1), (far, 1), (near, -1), (near, 1)]
+        plane, sign = self.ahead.pop()
+        return plane * (sign * deviation)
+
+    def state(self) -> tuple[Tensor, list[tuple[Tensor, int]]]:
+        return self.generator.get_state(), self.ahead
+
+    def load(self, state: tuple[Tensor, list[tuple[Tensor, int]]]) -> None:
+        self.generator.set_state(state[0])
+        self.ahead = list(state[1])
+
+
+Relax = Callable[[Tensor, float, float, Draws], Tensor]  # (latents, temperature, noise, draws)
 
 
 class _SoftRoundNoise(Function):
@@ -58,18 +92,18 @@ def round_ste(x: Tensor) -> Tensor:
     return x + (torch.round(x) - x).detach()
 
 
-def soft_round_gaussian(latents: Tensor, temperature: float, noise: float, generator: torch.Generator) -> Tensor:
+def soft_round_gaussian(latents: Tensor, temperature: float, noise: float, draws: Draws) -> Tensor:
     """`soft_round_noise` with Gaussian noise of this standard deviation."""
-    return soft_round_noise(latents, torch.empty_like(latents).normal_(0, noise, generator=generator), temperature)
+    return soft_round_noise(latents, draws.gaussian(latents.detach(), noise), temperature)
 
 
-def soft_round_kumaraswamy(latents: Tensor, temperature: float, noise: float, generator: torch.Generator) -> Tensor:
+def soft_round_kumaraswamy(latents: Tensor, temperature: float, noise: float, draws: Draws) -> Tensor:
     """r(s(x) + u) with s = `soft_round` and r = `conditional_mean` (Kim et al. 2024, section 3.2).
 
     u = v - 1/2, v from Kumaraswamy's distribution of a = `noise` and mode 1/2: 1 is uniform, 2 is narrower.
     """
     b = (2**noise * (noise - 1) + 1) / noise
-    v = (1 - torch.rand(latents.shape, generator=generator, device=latents.device) ** (1 / b)) ** (1 / noise)
+    v = (1 - torch.rand(latents.shape, generator=draws.generator, device=latents.device) ** (1 / b)) ** (1 / noise)
     return conditional_mean(soft_round(latents, temperature) + (v - 0.5), temperature)
 
 
@@ -80,18 +114,18 @@ def conditional_mean(z: Tensor, temperature: float) -> Tensor:
     return middle + 0.5 + temperature * torch.atanh(wave.clamp(INSIDE - 1, 1 - INSIDE))
 
 
-def uniform_noise(latents: Tensor, temperature: float, noise: float, generator: torch.Generator) -> Tensor:
+def uniform_noise(latents: Tensor, temperature: float, noise: float, draws: Draws) -> Tensor:
     """With noise from an interval of length `noise` around 0 (Ballé et al. 2017)."""
-    return latents + noise * (torch.rand(latents.shape, generator=generator, device=latents.device) - 0.5)
+    return latents + noise * (torch.rand(latents.shape, generator=draws.generator, device=latents.device) - 0.5)
 
 
-def round_softly(latents: Tensor, temperature: float, noise: float, generator: torch.Generator) -> Tensor:
+def round_softly(latents: Tensor, temperature: float, noise: float, draws: Draws) -> Tensor:
     """Rounded; the gradient is that of `soft_round`."""
     soft = soft_round(latents, temperature)
     return soft + (torch.round(latents) - soft).detach()
 
 
-def gumbel(latents: Tensor, temperature: float, noise: float, generator: torch.Generator) -> Tensor:
+def gumbel(latents: Tensor, temperature: float, noise: float, draws: Draws) -> Tensor:
     """Between floor and ceiling, sampled: stochastic Gumbel annealing (Yang et al. 2020, section 3.2).
 
     Their logits are -atanh(distance) / temperature, and so is the softmax's temperature; of two classes it is a sigmoid, and
@@ -99,7 +133,7 @@ def gumbel(latents: Tensor, temperature: float, noise: float, generator: torch.G
     """
     floor = torch.floor(latents.detach())
     up = (latents - floor).clamp(INSIDE, 1 - INSIDE)
-    u = torch.rand(latents.shape, generator=generator, device=latents.device).clamp_(INSIDE, 1 - INSIDE)
+    u = torch.rand(latents.shape, generator=draws.generator, device=latents.device).clamp_(INSIDE, 1 - INSIDE)
     logit = (torch.atanh(up) - torch.atanh(1 - up)) / temperature
     return floor + torch.sigmoid((logit + torch.logit(u)) / temperature)
 
