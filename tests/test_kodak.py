@@ -1,20 +1,17 @@
 """The benchmark of Kodak's pictures: it goes on, mixes nothing, and compares like with like."""
 
 import fcntl
-import sys
 from pathlib import Path
 
+import kodak
 import numpy as np
 import pytest
+import standing
 from PIL import Image
 
 from inrcodec.train.compare_command import KODAK
 from inrcodec.train.evaluate import file_in, read_rgb
 from inrcodec.train.runs import Run, append_run, read_runs
-
-sys.path.append(str(Path(__file__).parent / "benchmarks"))
-import kodak
-import standing
 
 LMBDAS = (0.02, 0.004, 0.001, 0.0004)
 IMAGES = ("kodim05", "kodim20")

@@ -5,7 +5,6 @@
 The picture is kodim20's file of 15,266 bytes; the clips, of 640x360, have networks as a fit begins (`playback.py`).
 """
 
-import importlib.util
 import os
 import sys
 import tempfile
@@ -13,29 +12,22 @@ from pathlib import Path
 
 import numpy as np
 
+sys.path.append(str(Path(__file__).parents[1] / "web"))
+import playback
+from drivers import PHOTO, in_browser
+
 from inrcodec.models.video import player
 
-HERE = Path(__file__).parent
 HEIGHT, WIDTH, FRAMES = 360, 640, 50
 
 
-def module(path: Path):
-    """Of a folder that is no package."""
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec and spec.loader
-    made = sys.modules[path.stem] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(made)
-    return made
-
-
 def main() -> None:
-    browser, playback = module(HERE.parent / "web" / "test_browser.py"), module(HERE / "playback.py")
     y, x = np.mgrid[:HEIGHT, :WIDTH]
     moving = [np.stack([x / 4 + 8 * k, y / 2 - k, (x + y) / 5], -1) % 256 for k in range(playback.DISTINCT)]
     print(f"load {os.getloadavg()[0]:.1f} when it began")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        cost = browser.in_browser(folder, only=["timed"], photo=str(browser.PHOTO))["timed"]
+        cost = in_browser(folder, only=["timed"], photo=str(PHOTO))["timed"]
         print(
             f"768x512: {cost['bytes']} bytes of decoder, first pixels {cost['cold']:.0f} ms from the script's start, ", end=""
         )
@@ -43,7 +35,7 @@ def main() -> None:
         for tune in player.WIDTHS:
             path = folder / f"{tune}.inr"
             path.write_bytes(playback.made(tune, np.stack(moving).astype(np.uint8), 2, 1))
-            found = browser.in_browser(folder, only=["rate"], clip=str(path), frames=FRAMES)["rate"]
+            found = in_browser(folder, only=["rate"], clip=str(path), frames=FRAMES)["rate"]
             print(f"player {tune}, {WIDTH}x{HEIGHT}: {found['fps']:.1f} fps, {found['cpu']:.1f} ms of CPU a frame")
 
 

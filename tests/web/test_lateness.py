@@ -1,29 +1,22 @@
 """Frames in step with their clip's clock, however fast they are decoded; in simulated time, so exact."""
 
-import importlib.util
 import json
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from drivers import needs_node, node
 
-HERE = Path(__file__).parent
 PERIOD, SECONDS = 40, 6  # ms of a frame, and the clip's length, in `lateness.mjs`
 SCREEN = 16  # ms from one of the screen's frames to the next
 SETTLED = 2000  # ms, by when how fast frames come is known
 STALL = [1000, 1400]
-spec = importlib.util.spec_from_file_location("test_decoder", HERE / "test_decoder.py")
-assert spec and spec.loader
-decoder = sys.modules["test_decoder"] = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(decoder)
-pytestmark = decoder.pytestmark
+pytestmark = needs_node
 
 
 def played(takes: float, stall: list[int] | None = None) -> tuple[np.ndarray, np.ndarray]:
     """When frames are shown, from the first one on, and how late; in ms."""
     given = {"takes": takes} | ({"stall": stall} if stall else {})
-    when, times = np.array(decoder.node("lateness.mjs", json.dumps(given))).T
+    when, times = np.array(node("lateness.mjs", json.dumps(given))).T
     return when - when[0], when - when[0] - times
 
 

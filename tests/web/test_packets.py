@@ -1,44 +1,18 @@
 """A clip's sound as the page unpacks it: the packets and times that FFmpeg finds; of damaged bytes an error or packets."""
 
-import importlib.util
-import sys
 from fractions import Fraction
-from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
 import pytest
+from drivers import needs_node, node
+from soundtracks import carried
 
 from inrcodec.runtime.mux import LEAD
-from inrcodec.train.video import remuxed
 
-HERE = Path(__file__).parent
 LATE = Fraction(1, 10)  # seconds after the first sound is the first picture
-spec = importlib.util.spec_from_file_location("test_decoder", HERE / "test_decoder.py")
-assert spec and spec.loader
-decoder = sys.modules["test_decoder"] = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(decoder)
-pytestmark = decoder.pytestmark
-
-
-def carried(wave: np.ndarray, codec: str, format: str, rate: int, late: Fraction) -> bytes:
-    """The sound (channels, samples) as a clip carries it whose first picture is so late after it."""
-    file, layout = BytesIO(), {1: "mono", 2: "stereo"}[len(wave)]
-    with av.open(file, "w", format=format) as container:
-        stream: Any = container.add_stream(codec, rate=rate, layout=layout)
-        for first in range(0, wave.shape[1], 1024):
-            samples = np.ascontiguousarray(wave[:, first : first + 1024])
-            frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout=layout)
-            frame.sample_rate, frame.pts, frame.time_base = rate, first, Fraction(1, rate)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    file.seek(0)
-    source: Any = av.open(file)
-    with source as container:
-        packets = [packet for packet in container.demux(container.streams.audio) if packet.size]
-        return remuxed(container.streams.audio, packets, late)
+pytestmark = needs_node
 
 
 def sound(codec: str, format: str, rate: int) -> bytes:
@@ -63,7 +37,7 @@ def test_packets_and_times(codec, format, rate, tmp_path):
     with source as container:
         lead = float(Fraction(container.metadata.get(LEAD, "0")))
         wanted = [[float(p.pts * p.time_base) - lead, p.size] for p in container.demux(container.streams.audio) if p.size]
-    (track,) = decoder.node("packets.mjs", path)[path.name]
+    (track,) = node("packets.mjs", path)[path.name]
     assert len(wanted) > 5 and [size for _, size in track["packets"]] == [size for _, size in wanted]
     times = [time for time, _ in track["packets"]]
     np.testing.assert_allclose(times, [time for time, _ in wanted], atol=1e-3)
@@ -79,7 +53,7 @@ def test_damaged_bytes_end_in_an_error_or_packets(tmp_path):
             damaged[at] = rng.integers(256)
         paths.append(tmp_path / f"{k}.mka")
         paths[-1].write_bytes(damaged)
-    found = decoder.node("packets.mjs", *paths)
+    found = node("packets.mjs", *paths)
     errors = [result["error"] for result in found.values() if isinstance(result, dict)]
     assert len(found) == 200 and 0 < len(errors) < 200
     assert {error.partition(":")[0] for error in errors} == {"Error"}

@@ -1,15 +1,16 @@
 """Clips that play in headless Chromium: one of 1280x720, and sound in step with the picture."""
 
 import hashlib
-import importlib.util
 import os
-import sys
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import playback
 import pytest
+from drivers import as_rgba, in_browser, needs_browser
+from soundtracks import carried
 
 import inrcodec
 from inrcodec.runtime.clip import code_facts
@@ -18,7 +19,6 @@ from inrcodec.runtime.wire import Writer
 from inrcodec.train.clips import clip_from_array
 from inrcodec.train.segments import encode_clip
 
-HERE = Path(__file__).parent
 BURSTS = (0.3, 0.7, 1.3, 2.3)  # seconds at which the sound is loud, for BURST
 BURST = 0.02
 PHASES = [{"from": 0, "until": 1.5, "bursts": 3}, {"from": 2, "until": 2.6, "bursts": 1}]  # that are played, in seconds
@@ -26,21 +26,7 @@ STEP = 0.05  # seconds that sound and picture may be apart, beside the frame's o
 CODECS = {"opus": ("libopus", "matroska", 48_000), "aac": ("aac", "mp4", 44_100)}
 TOGETHER = [50, 51, 52, 1]  # frames that are read at once
 SEGMENTS, FRAMES, SOUGHT = 3, 75, 30  # of the wide clip; the frame that is sought lies in its second segment
-
-
-def module(path: Path):
-    """Of a folder that is no package."""
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec and spec.loader
-    made = sys.modules[path.stem] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(made)
-    return made
-
-
-browser = module(HERE / "test_browser.py")
-packets = module(HERE / "test_packets.py")
-playback = module(HERE.parent / "benchmarks" / "playback.py")
-pytestmark = browser.pytestmark
+pytestmark = needs_browser
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +49,7 @@ def bursts(codec: str, format: str, rate: int) -> bytes:
     times = np.arange(3 * rate) / rate
     loud = np.any([(begin <= times) & (times < begin + BURST) for begin in BURSTS], axis=0)
     wave = (0.8 * loud * np.sin(2 * np.pi * 1000 * times)).astype(np.float32)
-    return packets.carried(wave[None], codec, format, rate, Fraction(0))
+    return carried(wave[None], codec, format, rate, Fraction(0))
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +78,7 @@ def sounds(folder) -> dict[str, Path]:
 def seen(folder, large, sounds) -> dict:
     with_sound = {"sounds": [str(sounds[name]) for name in CODECS], "phases": PHASES, "unknown": str(sounds["ac3"])}
     wide = {"clip": str(large), "large": str(large), "sought": SOUGHT, "together": TOGETHER}
-    return browser.in_browser(folder, only=["large", "sound", "turned"], turned=str(sounds["turned"]), **wide, **with_sound)
+    return in_browser(folder, only=["large", "sound", "turned"], turned=str(sounds["turned"]), **wide, **with_sound)
 
 
 def test_a_clip_of_720_rows_plays_and_is_sought(seen, large):
@@ -108,7 +94,7 @@ def test_a_clip_of_720_rows_plays_and_is_sought(seen, large):
 
 
 def digest(frame: np.ndarray) -> str:
-    return hashlib.sha256(browser.decoder.as_rgba(frame).tobytes()).hexdigest()
+    return hashlib.sha256(as_rgba(frame).tobytes()).hexdigest()
 
 
 def test_a_clip_is_turned_and_stretched(seen, sounds):

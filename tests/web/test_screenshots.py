@@ -1,12 +1,11 @@
 """What a gallery, its slider and the player look like; with DOCS=docs the README's pictures, of longer fits."""
 
-import importlib.util
 import os
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from drivers import ONNXRUNTIME, in_browser, needs_browser
 from PIL import Image
 
 from inrcodec.runtime.gallery import site as web_site
@@ -18,7 +17,6 @@ from inrcodec.train.demo import PHOTO
 from inrcodec.train.segments import encode_clip
 from inrcodec.train.sources import encode
 
-HERE = Path(__file__).parent
 DOCS = os.environ.get("DOCS")
 ITERATIONS = (1500, 300) if DOCS else (10, 3)  # of the picture, of the clip
 HEIGHT, WIDTH, FRAMES = 180, 320, 24  # of the clip
@@ -26,11 +24,7 @@ BYTES_MAX = 60_000  # of a PNG
 COLOURS = 64
 SCALES = {"gallery": 0.75, "slider": 1, "player": 1}  # of the pictures by name
 
-spec = importlib.util.spec_from_file_location("test_browser", HERE / "test_browser.py")
-assert spec and spec.loader
-browser = sys.modules["test_browser"] = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(browser)
-pytestmark = browser.pytestmark
+pytestmark = needs_browser
 
 
 @pytest.fixture(scope="module")
@@ -54,12 +48,12 @@ def site(folder) -> Path:
     options = {"method": "player", "iterations": ITERATIONS[1], "threads": 1}
     clip = encode_clip(clip_from_array(np.stack(way)), folder / "segments", **options)
     (shown / "crossing.inr").write_bytes(clip.data)
-    write_site(web_site(shown, browser.decoder.ONNXRUNTIME), site)
+    write_site(web_site(shown, ONNXRUNTIME), site)
     return site
 
 
 def test_screenshots(folder, site):
-    seen = browser.in_browser(folder, only=["screenshots"], site=str(site))["screenshots"]
+    seen = in_browser(folder, only=["screenshots"], site=str(site))["screenshots"]
     assert seen["lines"] == []
     for name, scale in SCALES.items():
         image = Image.open(folder / f"{name}.png").convert("RGB")

@@ -1,25 +1,16 @@
 """Synthesis on a GPU, in Chromium on a software one: within a level of NumPy's, and of float graphs without sines alone."""
 
-import importlib.util
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from drivers import GOLDEN, ONNXRUNTIME, in_browser, needs_browser
 
-HERE = Path(__file__).parent
 FLAGS = ["--enable-unsafe-webgpu", "--enable-features=Vulkan", "--use-webgpu-adapter=swiftshader"]
 GPU, WASM = "ort-wasm-simd-threaded.jspi.wasm", "ort-wasm-simd-threaded.wasm"
-spec = importlib.util.spec_from_file_location("test_browser", HERE / "test_browser.py")
-assert spec and spec.loader
-browser = sys.modules["test_browser"] = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(browser)
-decoder = browser.decoder
 pytestmark = [
-    *browser.pytestmark,
-    pytest.mark.skipif(
-        not (decoder.ONNXRUNTIME / GPU).exists(), reason="onnxruntime-web is not installed: make test-web does"
-    ),
+    *needs_browser,
+    pytest.mark.skipif(not (ONNXRUNTIME / GPU).exists(), reason="onnxruntime-web is not installed: make test-web does"),
 ]
 MODULES = {
     **dict.fromkeys(("cool_chic", "c3", "eqlinr", "hnerv", "diff_nerv", "t_nerv"), GPU),
@@ -29,14 +20,14 @@ MODULES = {
 
 def golden(name: str) -> Path:
     """The first file of a method."""
-    return next(path for path in decoder.GOLDEN if path.stem.startswith(name))
+    return next(path for path in GOLDEN if path.stem.startswith(name))
 
 
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory) -> dict:
     folder = tmp_path_factory.mktemp("gpu")
     paths = [str(golden(name)) for name in MODULES]
-    found = browser.in_browser(folder, only=["gpu"], golden=paths, flags=FLAGS)["gpu"]
+    found = in_browser(folder, only=["gpu"], golden=paths, flags=FLAGS)["gpu"]
     if not found["adapter"]:
         pytest.skip(f"this browser has no software GPU with {' '.join(FLAGS)}")
     return found["results"]
