@@ -17,7 +17,7 @@ LEAST = 2.0**-24  # share of a Gaussian's values, so that none is infinite
 
 
 class Draws:
-    """The random numbers of a fit: a `generator`, and Gaussian noise that is balanced from step to step.
+    """The random numbers of a fit: a `generator`, and noise for latents that is balanced from step to step.
 
     Of four planes in a row the second is the first's opposite and the fourth the third's, and where one pair is near zero the
     other is far from it (antithetic variates, Hammersley & Morton 1956). What noise does to a gradient mostly cancels within
@@ -27,24 +27,46 @@ class Draws:
     def __init__(self, generator: torch.Generator) -> None:
         self.generator = generator
         self.ahead: list[tuple[Tensor, int]] = []  # planes, and their signs, the next one last
+        self.kind = ""  # of the planes
 
-    def gaussian(self, like: Tensor, deviation: float) -> Tensor:
-        """Of the shape of `like`."""
-        if not self.ahead or self.ahead[-1][0].shape != like.shape:
-            near = torch.empty_like(like).normal_(generator=self.generator)
-            signs = torch.randint(2, like.shape, generator=self.generator, device=like.device).mul_(2).sub_(1)
-            share = torch.erf(near.abs() / math.sqrt(2)).clamp_(LEAST, 1 - LEAST)  # of all that are nearer to 0
-            far = torch.erfinv(1 - share).mul_(signs).mul_(math.sqrt(2))
-            self.ahead = [(far, -1), (far, 1), (near, -1), (near, 1)]
+    def gaussian(self, like: Tensor) -> Tensor:
+        """Of the shape of `like`, and of deviation 1."""
+        return self._next(like, "gaussian")
+
+    def uniform(self, like: Tensor) -> Tensor:
+        """Between -1/2 and 1/2."""
+        return self._next(like, "uniform")
+
+    def _next(self, like: Tensor, kind: str) -> Tensor:
+        if not self.ahead or self.kind != kind or self.ahead[-1][0].shape != like.shape:
+            near, far = (_gaussian_pair if kind == "gaussian" else _uniform_pair)(like.detach(), self.generator)
+            self.kind, self.ahead = kind, [(far, -1), (far, 1), (near, -1), (near, 1)]
         plane, sign = self.ahead.pop()
-        return plane * (sign * deviation)
+        return plane * sign
 
-    def state(self) -> tuple[Tensor, list[tuple[Tensor, int]]]:
-        return self.generator.get_state(), self.ahead
+    def state(self) -> tuple[Tensor, list[tuple[Tensor, int]], str]:
+        return self.generator.get_state(), self.ahead, self.kind
 
-    def load(self, state: tuple[Tensor, list[tuple[Tensor, int]]]) -> None:
-        self.generator.set_state(state[0])
-        self.ahead = list(state[1])
+    def load(self, state: tuple[Tensor, list[tuple[Tensor, int]], str]) -> None:
+        generator, ahead, self.kind = state
+        self.generator.set_state(generator)
+        self.ahead = list(ahead)
+
+
+def _gaussian_pair(like: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """The second as far from zero as leaves as large a share of all values beyond it as are nearer than the first."""
+    near = torch.empty_like(like).normal_(generator=generator)
+    share = torch.erf(near.abs() / math.sqrt(2)).clamp_(LEAST, 1 - LEAST)
+    return near, torch.erfinv(1 - share).mul_(_signs(like, generator)).mul_(math.sqrt(2))
+
+
+def _uniform_pair(like: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    near = torch.rand(like.shape, generator=generator, device=like.device, dtype=like.dtype).sub_(0.5)
+    return near, (0.5 - near.abs()).mul_(_signs(like, generator))
+
+
+def _signs(like: Tensor, generator: torch.Generator) -> Tensor:
+    return torch.randint(2, like.shape, generator=generator, device=like.device).mul_(2).sub_(1)
 
 
 Relax = Callable[[Tensor, float, float, Draws], Tensor]  # (latents, temperature, noise, draws)
@@ -94,7 +116,7 @@ def round_ste(x: Tensor) -> Tensor:
 
 def soft_round_gaussian(latents: Tensor, temperature: float, noise: float, draws: Draws) -> Tensor:
     """`soft_round_noise` with Gaussian noise of this standard deviation."""
-    return soft_round_noise(latents, draws.gaussian(latents.detach(), noise), temperature)
+    return soft_round_noise(latents, noise * draws.gaussian(latents), temperature)
 
 
 def soft_round_kumaraswamy(latents: Tensor, temperature: float, noise: float, draws: Draws) -> Tensor:
@@ -103,7 +125,7 @@ def soft_round_kumaraswamy(latents: Tensor, temperature: float, noise: float, dr
     u = v - 1/2, v from Kumaraswamy's distribution of a = `noise` and mode 1/2: 1 is uniform, 2 is narrower.
     """
     b = (2**noise * (noise - 1) + 1) / noise
-    v = (1 - torch.rand(latents.shape, generator=draws.generator, device=latents.device) ** (1 / b)) ** (1 / noise)
+    v = (1 - (0.5 + draws.uniform(latents)) ** (1 / b)) ** (1 / noise)
     return conditional_mean(soft_round(latents, temperature) + (v - 0.5), temperature)
 
 
@@ -116,7 +138,7 @@ def conditional_mean(z: Tensor, temperature: float) -> Tensor:
 
 def uniform_noise(latents: Tensor, temperature: float, noise: float, draws: Draws) -> Tensor:
     """With noise from an interval of length `noise` around 0 (Ballé et al. 2017)."""
-    return latents + noise * (torch.rand(latents.shape, generator=draws.generator, device=latents.device) - 0.5)
+    return latents + noise * draws.uniform(latents)
 
 
 def round_softly(latents: Tensor, temperature: float, noise: float, draws: Draws) -> Tensor:
@@ -133,7 +155,7 @@ def gumbel(latents: Tensor, temperature: float, noise: float, draws: Draws) -> T
     """
     floor = torch.floor(latents.detach())
     up = (latents - floor).clamp(INSIDE, 1 - INSIDE)
-    u = torch.rand(latents.shape, generator=draws.generator, device=latents.device).clamp_(INSIDE, 1 - INSIDE)
+    u = (0.5 + draws.uniform(latents)).clamp_(INSIDE, 1 - INSIDE)
     logit = (torch.atanh(up) - torch.atanh(1 - up)) / temperature
     return floor + torch.sigmoid((logit + torch.logit(u)) / temperature)
 

@@ -22,7 +22,7 @@ DRAWS = Draws(torch.Generator().manual_seed(0))
 def test_gaussian_noise_is_balanced_over_four_steps():
     """Each plane Gaussian, of places that know nothing of each other; pairs of opposites, one near zero where one is far."""
     draws, like = Draws(torch.Generator().manual_seed(0)), torch.zeros(100_000)
-    planes = [draws.gaussian(like, 0.5) for _ in range(8)]
+    planes = [0.5 * draws.gaussian(like) for _ in range(8)]
     for k in range(0, 8, 2):
         torch.testing.assert_close(planes[k + 1], -planes[k])
         assert planes[k].std().item() == pytest.approx(0.5, rel=0.02) and planes[k].mean().abs() < 0.01
@@ -35,12 +35,21 @@ def test_gaussian_noise_is_balanced_over_four_steps():
         assert torch.corrcoef(torch.stack([one, other]))[0, 1].abs() < 0.02
 
 
-def test_a_fit_that_is_resumed_between_balanced_steps_goes_on_with_them():
+def test_uniform_noise_is_balanced_over_four_steps():
+    draws, like = Draws(torch.Generator().manual_seed(0)), torch.zeros(1000)
+    first, second, third, fourth = (draws.uniform(like) for _ in range(4))
+    torch.testing.assert_close((second, fourth), (-first, -third))
+    torch.testing.assert_close(first.abs() + third.abs(), torch.full_like(like, 0.5))
+    assert draws.gaussian(like).abs().max() > 1  # other noise is begun anew
+
+
+@pytest.mark.parametrize("kind", ["gaussian", "uniform"])
+def test_a_fit_that_is_resumed_between_balanced_steps_goes_on_with_them(kind):
     like, draws, resumed = torch.zeros(50), Draws(torch.Generator().manual_seed(1)), Draws(torch.Generator())
-    draws.gaussian(like, 1.0)
+    getattr(draws, kind)(like)
     resumed.load(draws.state())
     for _ in range(6):
-        torch.testing.assert_close(resumed.gaussian(like, 1.0), draws.gaussian(like, 1.0), rtol=0, atol=0)
+        torch.testing.assert_close(getattr(resumed, kind)(like), getattr(draws, kind)(like), rtol=0, atol=0)
 
 
 def test_gaussian_noise_of_latents_is_as_wide_as_said():
