@@ -2,7 +2,7 @@
 
     make test-web && python tests/benchmarks/page.py
 
-The picture is the file of kodim20 in results/kodak/0.0005; the clips, of 640x360, have networks as a fit begins (`playback.py`).
+The picture is the file of kodim20 in results/kodak/0.0005; clips, of 640x360, have networks as a fit begins (`playback.py`).
 """
 
 import os
