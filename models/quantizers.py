@@ -39,7 +39,7 @@ class Draws:
 
     def _next(self, like: Tensor, kind: str) -> Tensor:
         if not self.ahead or self.kind != kind or self.ahead[-1][0].shape != like.shape:
-            near, far = (_gaussian_pair if kind == "gaussian" else _uniform_pair)(like.detach(), self.generator)
+            near, far = (_gaussian_pair if kind == "gaussian" else _uniform_pair)(like, self.generator)
             self.kind, self.ahead = kind, [(far, -1), (far, 1), (near, -1), (near, 1)]
         plane, sign = self.ahead.pop()
         return plane * sign

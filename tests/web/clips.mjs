@@ -174,11 +174,11 @@ export async function sound({ config, open, server }) {
   return results;
 }
 
-const AGAIN = 4;
+const TURNS = 5; // in which a phase is played, at most
 
 const element = (path) => `<inr-video src="/clip/${basename(path)}" controls aria-label="bursts"></inr-video>`;
 
-/** Each of `phases` is played from a second to another, again when so many bursts were not all heard: a machine may be busy. */
+/** Each of `phases` is played from a second to another, again where not all of its bursts were heard: a machine may be busy. */
 async function heard(open, path, phases) {
   const page = await open(element(path), {}, recorded);
   await page.waitForFunction(() => document.querySelector("inr-video").sounding, null, { timeout: 20_000 }).catch(() => {});
@@ -205,23 +205,23 @@ async function heard(open, path, phases) {
     await page.locator("inr-video").press("k");
     const left = await page.evaluate(() => [...log.nodes].filter((node) => node.until > node.context.currentTime && !node.stopped).length);
     const told = () => ({ frames: log.frames, bursts: log.bursts.filter((at) => at < log.context.currentTime) }); // others were stopped
-    return { ...(await page.evaluate(told)), left };
+    const heard = await page.evaluate(told);
+    const still = await page.evaluate(async () => {
+      const video = document.querySelector("inr-video");
+      const { frame } = video;
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      return video.frame === frame;
+    });
+    return { ...heard, left, still };
   };
   for (const { from, until, bursts } of phases) {
-    if (from) await seek(from);
-    let phase = await played(until);
-    for (let again = 0; again < AGAIN && phase.bursts.length < bursts; again++) {
-      await seek(from);
+    let phase = null;
+    for (let turn = 0; turn < TURNS && !(phase?.bursts.length >= bursts); turn++) {
+      if (from || turn) await seek(from);
       phase = await played(until);
     }
     found.push(phase);
   }
-  const [before, after] = await page.evaluate(async () => {
-    const video = document.querySelector("inr-video");
-    const { frame } = video;
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    return [frame, video.frame];
-  });
   const levels = [];
   const level = async () => levels.push(await page.evaluate(() => [document.querySelector("inr-video").muted, gain.gain.value]));
   await page.locator("inr-video").press("m");
@@ -230,7 +230,7 @@ async function heard(open, path, phases) {
   await level();
   await page.locator("inr-video").press("ArrowDown");
   await level();
-  return { phases: found, before, after, levels, lines: page.lines.filter((line) => !line.includes("willReadFrequently")) };
+  return { phases: found, levels, lines: page.lines.filter((line) => !line.includes("willReadFrequently")) };
 }
 
 /**
