@@ -46,8 +46,11 @@ def runs(profile: Profile, tensors: dict[str, np.ndarray]) -> list[Run]:
         inputs = {LINK: last, "finer": f"latents.{level}"}
         inputs |= {name: f"{name}.{level}" for name in LEARNED if f"{name}.{level}" in tensors}
         plan.append(Run(0, inputs, f"stack.{level}"))
+        if level in profile.manifest.mixed:
+            own = {name.partition(".")[2]: name for name in tensors if name.startswith(f"mixing{level}.")}
+            plan.append(Run(1, {LINK: plan[-1].output, **own}, f"mixed.{level}"))
         last = plan[-1].output
-    for k in range(1 if levels else 0, len(profile.own)):
+    for k in range(len(profile.own) - 1 if levels else 0, len(profile.own)):
         names = [node.name for node in session(profile.graphs[k], 1).get_inputs()]
         plan.append(Run(k, {name: last if name == LINK else name for name in names}, f"output.{k}"))
         last = plan[-1].output

@@ -19,23 +19,29 @@ from .fused import plain
 from .method import Curvature, Tensors
 from .parts.context import RANGE, coarser_grids
 from .parts.latents import Canvas
+from .parts.mixing import Mixing
 from .parts.synthesis import Synthesis
+from .parts.upsampling import interleaved, phases
 from .rates import laplace_bits
 
 LATENTS, PIXELS = 60_000, 12_000  # in a sample
 CHUNK = 2048  # samples at a time
+# Of patches: places on their coarsest level, half as many, and those that a doubling loses at an edge.
+PATCH, AROUND, LOST = 11, 5, 4
 
 
-def outer_products(function: Callable[..., Tensor], tensors: Tensors, samples: Sequence[Tensor]) -> Tensor:
+def outer_products(
+    function: Callable[..., Tensor], tensors: Tensors, samples: Sequence[Tensor], chunk: int = CHUNK
+) -> Tensor:
     """(n, n) float64, n being how many weights `tensors` have: the sum of g g' over all gradients g of the outputs
     `function(tensors, *sample)`, (outputs,), at each of the `samples`, (any, ...) each."""
     jacobian = vmap(jacrev(function), (None, *[0] * len(samples)))
     size = sum(tensor.numel() for tensor in tensors.values())
     total = torch.zeros(size, size, dtype=torch.double, device=samples[0].device)
     with plain():
-        for chunk in zip(*(sample.split(CHUNK) for sample in samples)):
-            if len(chunk[0]):
-                rows = torch.cat([each.flatten(2) for each in jacobian(tensors, *chunk).values()], 2).flatten(0, 1)
+        for some in zip(*(sample.split(chunk) for sample in samples)):
+            if len(some[0]):
+                rows = torch.cat([each.flatten(2) for each in jacobian(tensors, *some).values()], 2).flatten(0, 1)
                 total += rows.t() @ rows
     return total
 
@@ -58,6 +64,47 @@ def of_distortion(synthesis: Synthesis, features: Tensor, tensors: Tensors, gene
     matrix = outer_products(pixel, own, [patches])
     channels = len(own["synthesis.pixel.bias"])
     return Curvature(tuple(own), matrix / (channels * len(place)))
+
+
+def of_mixed_distortion(
+    mixed: Mixing, synthesis: Synthesis, stacks: list[Tensor], tensors: Tensors, generator: torch.Generator
+) -> Curvature | None:
+    """The same, in the tensors of `mixed` and `synthesis`, of pixels far enough from the edges of a picture; None where there
+    are none. `stacks` are as `upsampling.above` has them.
+
+    What a pixel depends on is cut out of each level, around its place on the last of `stacks`.
+    """
+    top = len(stacks) - 1
+    height, width = (side - PATCH for side in stacks[top].shape[1:])
+    if min(height, width) < 1:
+        return None
+    own = {name: tensors[name] for name, _, _ in (*mixed.entries, *synthesis.entries)}
+    kernels, reach, device = tensors["upsampling.kernels"], synthesis.halo, stacks[0].device
+    corner = [torch.randint(places, (PIXELS,), generator=generator).to(device) for places in (height, width)]
+    within = [torch.randint(2**top, (PIXELS,), generator=generator).to(device) for _ in corner]
+    first, count, cut = -AROUND, PATCH, []
+    for level in range(top, -1, -1):
+        if level < top:
+            first, count = 2 * first + LOST, 2 * count - 2 * LOST
+        along = torch.arange(first, first + count, device=device)
+        rows, columns = (2 ** (top - level) * (side[:, None] + AROUND) + along for side in corner)
+        cut.append(stacks[level][:, rows[:, :, None], columns[:, None]].transpose(0, 1))
+        first, count = (first + 1, count - 2) if level in mixed.levels else (first, count)
+    offsets = [side[:, None] - first + torch.arange(-reach, reach + 1, device=device) for side in within]
+
+    def pixel(tensors: Tensors, rows: Tensor, columns: Tensor, deepest: Tensor, *finer: Tensor) -> Tensor:
+        x = deepest
+        for level, grids in zip(range(top - 1, -1, -1), finer):
+            doubled = interleaved(x[None], phases(kernels[level]))[0, :, LOST:-LOST, LOST:-LOST]
+            x = torch.cat([grids, doubled])
+            if level in mixed.levels:
+                x = mixed.mixed(x, level, tensors)[:, 1:-1, 1:-1]
+        patch = x[None, :, rows[:, None], columns]
+        return synthesis.graph.function({**tensors, "features": patch})[0, :, reach, reach]
+
+    matrix = outer_products(pixel, own, [*offsets, *cut], CHUNK // 8)
+    channels = len(own["synthesis.pixel.bias"])
+    return Curvature(tuple(own), matrix / (channels * PIXELS))
 
 
 def of_rate(

@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -34,6 +34,7 @@ STANDARD = {
     **{14: "fourier", 15: "strumpler", 16: "strumpler_meta32", 17: "strumpler_meta64"},
     **{18: "l0onie", 19: "rqat_inr", 20: "nif", 21: "hash_grid", 22: "coinpp", 23: "pham", 24: "sinco", 25: "sanjeet"},
     **{26: "pyramid7_chroma", 27: "pyramid8_chroma", 28: "pyramid9_chroma"},
+    **{29: "pyramid7_mixed", 30: "pyramid8_mixed", 31: "pyramid9_mixed"},
     **{32: "nerv_small", 33: "nerv_large", 34: "hnerv_small", 35: "hnerv_large"},
     **{36: "e_nerv_small", 37: "e_nerv_large", 38: "ps_nerv_small", 39: "ps_nerv_large"},
     **{40: "boosting_nerv_small", 41: "boosting_nerv_large", 42: "diff_nerv_small", 43: "diff_nerv_large"},
@@ -47,7 +48,7 @@ Dimension = int | str  # a number, or a sum of names of sizes
 Entry = tuple[str, tuple[Dimension, ...], str]  # of `Manifest.tensors`
 KEY = "inrcodec"  # of the manifest among the metadata
 # Of a manifest's facts: written only where they say something.
-OPTIONAL = ("counts", "method", "macs", "framewise", "squares", "motion", "chroma")
+OPTIONAL = ("counts", "method", "macs", "framewise", "squares", "motion", "chroma", "mixed")
 OPTIMIZATION = "ORT_ENABLE_EXTENDED"  # ONNX Runtime's level: for few channels faster than all of them
 LEVELS_MAX, HALO_MAX, PERIOD_MAX = 16, 64, 1024
 COUNT_MAX, HISTOGRAMS_MAX = 2**24, 1024  # of a histogram, and of a group
@@ -77,7 +78,8 @@ class Manifest:
     otherwise. `macs`: multiply-accumulates per pixel by matrices that the graphs hold themselves. `framewise`: tensors that
     begin with a row for each frame travel frame by frame, and graphs take one row. `squares`: the last graph makes bytes of
     4:2:0 as `squares.to_rgb` takes them. `motion`: how frames after the first are predicted, where latents may be of several.
-    `chroma`: the levels, finest first, that have a pair of grids for colour beside their own.
+    `chroma`: the levels, finest first, that have a pair of grids for colour beside their own. `mixed`: those whose stack the
+    second graph gives more features, by tensors "mixingK.", K being the level.
     """
 
     name: str
@@ -94,6 +96,7 @@ class Manifest:
     squares: bool = False
     motion: Motion | None = None
     chroma: tuple[int, ...] = ()
+    mixed: tuple[int, ...] = ()
 
     def shape(self, dimensions: tuple[Dimension, ...], sizes: dict[str, int]) -> tuple[int, ...]:
         return tuple(d if isinstance(d, int) else sum(sizes[name] for name in d.split("+")) for d in dimensions)
@@ -140,8 +143,9 @@ class Manifest:
             if not 0 <= macs < math.inf:
                 raise ValueError(f"macs out of bounds: {macs}")
             motion = _motion(dict(facts.pop("motion")), grids["levels"]) if "motion" in facts else None
-            chroma = _chroma(facts.pop("chroma", ()), 0 if motion else grids["levels"])
-            given = {"order": order, "counts": counts, "method": method, "macs": macs, "motion": motion, "chroma": chroma}
+            below = 0 if motion else grids["levels"]
+            given = {"order": order, "counts": counts, "method": method, "macs": macs, "motion": motion}
+            given |= {"chroma": _levels(facts, "chroma", below), "mixed": _levels(facts, "mixed", below - 1)}
             return replace(cls(name, sizes, tensors), **grids, **flags, **given)
         except (ValueError, TypeError, KeyError, OverflowError) as error:
             raise BitstreamError(f"wanted a profile's manifest, got {error}") from None
@@ -155,12 +159,12 @@ def _motion(facts: dict[str, object], levels: int) -> Motion:
     return Motion(added, flow, period)
 
 
-def _chroma(levels: object, below: int) -> tuple[int, ...]:
+def _levels(facts: dict[str, Any], name: str, below: int) -> tuple[int, ...]:
     """Raises ValueError or TypeError for what are no ascending levels `below` that."""
-    chroma = tuple(int(level) for level in levels)  # pyright: ignore[reportGeneralTypeIssues]
-    if list(chroma) != sorted(set(chroma) & set(range(below))):
-        raise ValueError(f"chroma out of bounds: {chroma}")
-    return chroma
+    levels = tuple(int(level) for level in facts.pop(name, ()))
+    if list(levels) != sorted(set(levels) & set(range(below))):
+        raise ValueError(f"{name} out of bounds: {levels}")
+    return levels
 
 
 def _counts(rows: object) -> Counts:

@@ -1,9 +1,9 @@
 """From latents and network tensors to samples: the profile's graphs, run on as much of the picture as is wanted.
 
 A pyramid's first graph doubles a stack of grids and puts the next finer level's on top; it runs once per level. The last
-graph makes an image of the finest stack. Both look only a few samples around, so that a window of the picture needs
-windows of the grids: large pictures are made in tiles, the finest step in bands that stay in cache, a region alone where
-it is wanted.
+graph makes an image of the finest stack; where there is one between, it gives the stacks of some levels more features. All
+look only a few samples around, so that a window of the picture needs windows of the grids: large pictures are made in
+tiles, the finest step in bands that stay in cache, a region alone where it is wanted.
 
 Graphs without latents are functions of a pixel's position, and make a picture of any size: they take `rows` (h,) and
 `columns` (w,), positions in pixels of the picture as it was encoded, and `size` (2,), its height and width; of several
@@ -29,6 +29,7 @@ TILE_PIXELS = 1 << 21  # rows of a picture whose coarser stacks are held at a ti
 # Inputs of the first graph and their tensors, a row for each level but the coarsest; fixed upsampling has none.
 LEARNED = {"kernel": "upsampling.kernels", "filter": "upsampling.filters"}
 REACH = 2  # samples of a coarser stack that a doubled one depends on, to either side
+MIXING = 1  # the same, of a stack that is mixed
 
 Span = tuple[int, int]  # first row or column, and the one behind the last
 
@@ -100,14 +101,18 @@ class Synthesis:
         self.signal, self.threads, self.octaves, self.frame = signal, threads, octaves, frame
         self.graphs, self.halo, self.squares = profile.own, profile.manifest.halo, profile.manifest.squares
         self.tensors = {name: from_afar(t) if octaves else t for name, t in network_tensors(segment).items()}
-        levels = profile.manifest.levels
+        levels, mixed = profile.manifest.levels, profile.manifest.mixed
+        self.mixed = {
+            k: {n.partition(".")[2]: t for n, t in self.tensors.items() if n.startswith(f"mixing{k}.")} for k in mixed
+        }
+        if not all("last.weight" in tensors for tensors in self.mixed.values()):
+            raise BitstreamError(f"wanted tensors mixingK.last.weight of levels {mixed}, got {sorted(self.tensors)}")
         self.learned = {taken: self.tensors[name] for taken, name in LEARNED.items() if name in self.tensors}
         if any(len(rows) != levels - 1 for rows in self.learned.values()):
             raise BitstreamError(f"wanted {levels - 1} rows of upsampling in a profile of {levels} levels")
         grids = stacks(profile.manifest, segment.grids) if levels else []  # (n, h, w), finest first
         self.grids = grids[octaves:]
-        self.means = [self._gains(k, len(grid)) * block_means(grid, octaves - k) for k, grid in enumerate(grids[:octaves])]
-        self.doubled = self._doublings(octaves)
+        self.means = [self._filtered(k, block_means(grid, octaves - k)) for k, grid in enumerate(grids[:octaves])]
         self.shape = self.grids[0].shape[1:] if grids else shape or (self.signal.height, self.signal.width)
 
     @property
@@ -125,30 +130,29 @@ class Synthesis:
                 yield here, here.of(self._chain(wide), wide.origin)
             return
         for tile in split(window.rows, max(4 * self.halo, TILE_PIXELS // width), self.halo):
-            below = self._grown(Window(tile, window.columns)).halved(self._coarser(0))
+            below = self._seen(self._grown(Window(tile, window.columns)), 0).halved(self._coarser(0))
             stack = self._stack(below, 1)
             for rows in split(tile, max(4 * self.halo, BAND_PIXELS // width), self.halo):
                 here = Window(rows, window.columns)
                 wide = self._grown(here)
                 features = self._double(stack, below, wide, 0)
-                if self.means:
-                    features = np.concatenate([*(wide.of(mean)[None] for mean in self.means), self.doubled * features], 1)
+                for level in reversed(range(self.octaves)):
+                    finer, coarser = wide.of(self.means[level])[None], self._doubling(level) * features
+                    features = self._mixed(np.concatenate([finer, coarser], 1), level)
                 image = run(self.graphs[-1], {**self.tensors, "features": features}, self.threads)
                 shaped(image, (1, self.signal.channels, *wide.shape))
                 yield here, here.of(image, wide.origin)
 
-    def _gains(self, level: int, grids: int) -> np.ndarray:
-        """What becomes of a constant on a level's grids: (grids, 1, 1). A filter is of the first grid alone."""
-        gains = np.full((grids, 1, 1), self._doublings(level))
+    def _filtered(self, level: int, means: np.ndarray) -> np.ndarray:
+        """A level's grids (n, h, w) as its filter, which is of the first alone, leaves what hardly changes around."""
         if "filter" in self.learned:
             side = self.learned["filter"][level]
-            gains[0] *= (1 + side[0] + 2 * side[1:].sum()) ** 2
-        return gains
+            means[0] *= (1 + side[0] + 2 * side[1:].sum()) ** 2
+        return means
 
-    def _doublings(self, level: int) -> np.float32:
-        """What the kernels from a level up to the finest make of a constant."""
-        sums = self.learned["kernel"][:level].sum(1) if "kernel" in self.learned else np.ones(1, np.float32)
-        return np.square(sums).prod()
+    def _doubling(self, level: int) -> np.float32:
+        """What the kernel to a level makes of a constant."""
+        return np.square(self.learned["kernel"][level].sum()) if "kernel" in self.learned else np.float32(1)
 
     def _chain(self, window: Window) -> np.ndarray:
         """`window` by graphs without latents, one after the other."""
@@ -174,15 +178,27 @@ class Synthesis:
         """`window` of the stack at `level`: (1, grids, h, w), finest first."""
         if level >= len(self.grids) - 1:
             return window.of(self.grids[-1])[None].astype(np.float32)
-        below = window.halved(self._coarser(level))
+        below = self._seen(window, level).halved(self._coarser(level))
         return self._double(self._stack(below, level + 1), below, window, level)
+
+    def _seen(self, window: Window, level: int) -> Window:
+        """Of a level's stack, what `window` of the mixed one is made of."""
+        return window.grown(MIXING if self.octaves + level in self.mixed else 0, self.grids[level].shape[1:])
+
+    def _mixed(self, stack: np.ndarray, level: int) -> np.ndarray:
+        """A stack (1, grids, h, w) with its level's features, if it has any; `level` is one of the whole picture's."""
+        if level not in self.mixed:
+            return stack
+        _, grids, *shape = stack.shape
+        features = run(self.graphs[1], {**self.mixed[level], "features": stack}, self.threads)
+        return shaped(features, (1, grids + len(self.mixed[level]["last.weight"]), *shape))
 
     def _double(self, stack: np.ndarray, below: Window, window: Window, level: int) -> np.ndarray:
         """`window` of the stack at `level`, of the coarser `stack`, which covers `below`."""
         if level >= len(self.grids) - 1:  # the picture is so small that there is but one grid
             return window.of(self.grids[-1])[None].astype(np.float32)
-        grid = self.grids[level]
-        seen = window.halved(self._coarser(level))
+        grid, wide = self.grids[level], self._seen(window, level)
+        seen = wide.halved(self._coarser(level))
         made = Window(*((2 * a, min(2 * b, n)) for (a, b), n in zip((seen.rows, seen.columns), grid.shape[1:])))
         feeds = {
             "features": seen.of(stack, below.origin),
@@ -190,7 +206,7 @@ class Synthesis:
             **{taken: rows[self.octaves + level] for taken, rows in self.learned.items()},
         }
         doubled = shaped(run(self.graphs[0], feeds, self.threads), (1, len(grid) + stack.shape[1], *made.shape))
-        return window.of(doubled, made.origin)
+        return window.of(self._mixed(wide.of(doubled, made.origin), self.octaves + level), wide.origin)
 
 
 def positions(signal: Signal, shape: tuple[int, int], window: Window, frame: int = 0) -> dict[str, np.ndarray]:

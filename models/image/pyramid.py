@@ -5,7 +5,7 @@
     latents 1/64 --> context --> range coder     each latent: Laplace(centre, scale) from neighbours and coarser grids
         :               ^
     latents 1/1  -------+
-        |   (1/4, 1/8: a pair for colour, too)
+        |   (1/4, 1/8: a pair for colour, too; on 1/2 and 1/4 features are mixed of the stack, if the file is large)
         +--> filter, x2 --> filter, x2 ... --> features (levels, H, W) --+--> 1x1 network --> 3x3 residuals --+--> pixels
                                                                          +----------------- linear -----------+
 
@@ -28,6 +28,7 @@ from ..grids import Design, Grids
 from ..losses import seen
 from ..method import Graph, Method, Paper, Phase, Recipe, Tensors
 from ..parts.context import Context
+from ..parts.mixing import FEATURES, mixing
 from ..parts.synthesis import beside
 from ..parts.upsampling import learned
 from ..rates import self_laplace_bits
@@ -37,22 +38,26 @@ LEVELS = (7, 8, 9)
 STEPS = {"context": 2**-5, "inter": 2**-4, "upsampling": 2**-9, "synthesis": 2**-7}  # near those of a file's networks
 RATED = 2e-3  # lambda above which networks are so much of a file that their rate in the loss pays
 CHROMA = (2, 3)  # levels with a pair of grids for colour
+MIXED = (1, 2)  # levels whose stack is mixed, where there are grids for colour
 WIDE, RICH = 2**17, 0.16  # pixels, and bits for each, from which a picture in colour has them, in raster order
 LARGE, HUGE = 2**20, 3 * 2**20  # pixels from which a picture gets an eighth and a ninth level
 
 
 @dataclass(frozen=True)
 class Size:
-    """What the context's networks see, their width, and the synthesis's hidden channels."""
+    """What the context's networks see, their width, the synthesis's hidden channels, and those of `mixing`, if any."""
 
     neighbours: int
     features: int
     hidden: int
     width: int = 0  # in raster order as wide as what they see
+    mixing: int = 0
 
 
 # Sizes by the bytes of the file, up to which each is the best bargain: they cost about 0.4, 0.7, 1.2 and 1.4 kB themselves.
 SIZES = ((2_500, Size(6, 2, 8)), (12_000, Size(10, 4, 16)), (25_000, Size(14, 6, 32)), (float("inf"), Size(14, 6, 48)))
+# The same where there are grids for colour: mixed features cost another 0.4 and 0.7 kB.
+RICH_SIZES = ((7_000, Size(10, 4, 16)), (25_000, Size(14, 6, 32, mixing=8)), (float("inf"), Size(14, 6, 48, mixing=16)))
 # The same for fast decoding, in parallel order: four networks cost four times as much.
 FAST_SIZES = ((20_000, Size(4, 4, 8, 4)), (float("inf"), Size(10, 4, 16, 10)))
 
@@ -63,33 +68,38 @@ def levels_of(signal: Signal) -> int:
 
 
 @cache
-def design(levels: int, order: str = "raster", chroma: tuple[int, ...] = ()) -> Design:
-    """With so many levels, perhaps grids for colour; in raster order the context network is as wide as what it sees."""
+def design(levels: int, order: str = "raster", chroma: tuple[int, ...] = (), mixed: tuple[int, ...] = ()) -> Design:
+    """With so many levels, perhaps grids for colour and `mixed` levels; in raster order the context network is as wide as
+    what it sees."""
     width, sizes = ("neighbours+features", ()) if order == "raster" else ("width", (("width", 64),))
     stacks = [1 + PAIR * (level in chroma) for level in range(levels)]
     colour = tuple(sum(stacks[:level]) + k for level in chroma for k in range(1, 1 + PAIR))
+    kind = "_mixed" if mixed else "_chroma" if chroma else ""
     return Design(
-        f"pyramid{levels}" + (f"_{order}" if order != "raster" else "") + ("_chroma" if chroma else ""),
+        f"pyramid{levels}" + (f"_{order}" if order != "raster" else "") + kind,
         levels,
         Context("neighbours", width, "features", HYPER, order, linear=True),
-        learned(levels, several=bool(chroma)),
-        beside(sum(stacks), "hidden", colour),
-        (("neighbours", NEIGHBOURS_MAX), ("features", 16), ("hidden", 256), *sizes),
+        learned(levels, bool(chroma), mixing(mixed, [sum(stacks[level:]) for level in range(levels)], "mixing")),
+        beside(sum(stacks) + FEATURES * len(mixed), "hidden", colour, FEATURES * len(mixed)),
+        (("neighbours", NEIGHBOURS_MAX), ("features", 16), ("hidden", 256), *sizes, *((("mixing", 32),) if mixed else ())),
         method="pyramid",
         chroma=chroma,
+        mixed=mixed,
     )
 
 
 def architecture(signal: Signal, size: Size, order: str = "raster", levels: int = 0, chroma: tuple[int, ...] = ()) -> Grids:
     """Of as many `levels` as the signal has room for, if they are not said."""
-    parts = design(levels or levels_of(signal), order, chroma)
+    parts = design(levels or levels_of(signal), order, chroma, MIXED if size.mixing else ())
     return Grids(signal, parts, {name: vars(size)[name] for name, _ in parts.sizes})
 
 
-def profiles() -> Iterator[tuple[Manifest, tuple[Graph, Graph]]]:
+def profiles() -> Iterator[tuple[Manifest, tuple[Graph, ...]]]:
     for levels in LEVELS:
-        for parts in (*(design(levels, order) for order in ORDERS), design(levels, chroma=CHROMA)):
-            yield from parts.profiles()
+        for order in ORDERS:
+            yield from design(levels, order).profiles()
+        for mixed in ((), MIXED):
+            yield from design(levels, chroma=CHROMA, mixed=mixed).profiles()
 
 
 def networks_bits(tensors: Tensors) -> Tensor:
@@ -125,7 +135,8 @@ def pyramid(tune: str | None = None) -> Method:
 
     def build(signal: Signal, nbytes: float) -> Grids:
         rich = signal.channels > 2 and signal.pixels >= WIDE and 8 * nbytes / signal.pixels >= RICH and order == "raster"
-        return architecture(signal, choose_size(nbytes, sizes), order, chroma=CHROMA if rich else ())
+        size = choose_size(nbytes, RICH_SIZES if rich else sizes)
+        return architecture(signal, size, order, chroma=CHROMA if rich else ())
 
     def fitted(lmbda: float) -> Recipe:
         plain = recipe(lmbda)

@@ -20,6 +20,7 @@ PIECE = 16384  # pixels that a CPU takes at a time
 RESIDUALS = 2  # 3x3 convolutions
 # What grids for colour add to red, green and blue at first: BT.601's weights of Cb and Cr, as large as others' random ones.
 CHROMA = 0.0774 * torch.tensor([[-0.17, -0.33, 0.5], [0.5, -0.42, -0.08]])
+MIXED = 0.3  # what mixed features add to their channel at first
 
 
 @dataclass(frozen=True)
@@ -96,13 +97,13 @@ def convolutions(name: str, levels: int, *layers: Conv) -> Synthesis:
     )
 
 
-def beside(levels: int, hidden: Dimension, colour: tuple[int, ...] = ()) -> Synthesis:
+def beside(levels: int, hidden: Dimension, colour: tuple[int, ...] = (), mixed: int = 0) -> Synthesis:
     """One hidden layer, residual convolutions, and the linear path; one graph for all numbers of levels, or of grids, where
-    those at the places `colour` are for it."""
+    those at the places `colour` are for it, and the last so many are `mixed`; the path is a group of its own then."""
     entries: tuple[Entry, ...] = (
         ("synthesis.hidden.weight", (hidden, levels), "synthesis.weight"),
         ("synthesis.pixel.weight", ("channels", hidden), "synthesis.weight"),
-        ("synthesis.skip.weight", ("channels", levels), "synthesis.weight"),
+        ("synthesis.skip.weight", ("channels", levels), "synthesis.skip" if mixed else "synthesis.weight"),
         *((f"synthesis.residual{i}.weight", ("channels", "channels", 3, 3), "synthesis.weight") for i in range(RESIDUALS)),
         ("synthesis.hidden.bias", (hidden,), "synthesis.bias"),
         ("synthesis.pixel.bias", ("channels",), "synthesis.bias"),
@@ -113,7 +114,7 @@ def beside(levels: int, hidden: Dimension, colour: tuple[int, ...] = ()) -> Synt
         graph.dynamic[name][axis] = "levels"
 
     def start(number: Callable[[Dimension], int], generator: torch.Generator) -> Tensors:
-        return init_synthesis(levels, number(hidden), number("channels"), generator, colour)
+        return init_synthesis(levels, number(hidden), number("channels"), generator, colour, mixed)
 
     return Synthesis(synthesize, graph, entries, start, RESIDUALS)
 
@@ -130,15 +131,21 @@ def graph_of(
 
 
 def init_synthesis(
-    levels: int, hidden: int, channels: int, generator: torch.Generator, colour: tuple[int, ...] = ()
+    levels: int,
+    hidden: int,
+    channels: int,
+    generator: torch.Generator,
+    colour: tuple[int, ...] = (),
+    mixed: int = 0,
 ) -> dict[str, Tensor]:
-    """Fresh tensors by their names on the wire. Grids for colour begin as Cb and Cr, in turn, on the linear path alone."""
+    """Fresh tensors by their names on the wire. Grids for colour begin as Cb and Cr, in turn, on the linear path alone, and
+    mixed features as the channels."""
 
     def uniform(rows: int, columns: int) -> Tensor:
         bound = columns**-0.5
         return (torch.rand(rows, columns, generator=generator) * 2 - 1) * bound
 
-    own = [k for k in range(levels) if k not in colour]
+    own = [k for k in range(levels - mixed) if k not in colour]
 
     def spread(weights: Tensor) -> Tensor:
         """Each column at its grid's place, zeros at the others."""
@@ -153,6 +160,8 @@ def init_synthesis(
     }
     for k, place in enumerate(colour):
         tensors["synthesis.skip.weight"][:3, place] = CHROMA[k % 2, :channels]
+    for k in range(mixed):
+        tensors["synthesis.skip.weight"][k % channels, levels - mixed + k] = MIXED
     for i in range(RESIDUALS):
         tensors[f"synthesis.residual{i}.weight"] = torch.zeros(channels, channels, 3, 3)
         tensors[f"synthesis.residual{i}.bias"] = torch.zeros(channels)

@@ -3,7 +3,8 @@
 Learned ones are separable, one of each kind per level (Cool-chic 3.1, Ladune et al. 2024). A kernel has 8 taps and is
 symmetric. The output's even samples lie a quarter step before the input's, the odd ones behind: even[i] =
 sum_k taps[k] x[i - 2 + k], odd mirrored. The finer grid, before it joins the upsampled ones, passes a symmetric 7-tap filter:
-x[i] + side[0] x[i] + sum_k side[k] (x[i-k] + x[i+k]). Others of its level, for colour, join as they are.
+x[i] + side[0] x[i] + sum_k side[k] (x[i-k] + x[i+k]). Others of its level, for colour, join as they are. Some stacks
+get features (`mixing`) before they are doubled.
 """
 
 from collections.abc import Callable
@@ -14,37 +15,48 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.nn import functional as F
 
-from ...runtime.profile import Entry
+from ...runtime.profile import Dimension, Entry
 from .. import fused
 from ..method import Graph, Tensors
+from .mixing import Mixing, mixing
 
 TAPS = 4  # free ones, of either kind
 
 
 @dataclass(frozen=True)
 class Upsampling:
-    """`features(stacks, tensors)` makes (grids, height, width) of each level's (n, h, w), finest first; `graph` is a step.
+    """`features(stacks, tensors)` makes (grids, height, width) of each level's (n, h, w), finest first; `graphs` are a step,
+    and that of `mixed`, if some levels are.
 
-    `entries` are its tensors on the wire, if it learns any, and `start` fresh ones.
+    `entries` are its tensors on the wire, if it learns any, and `start(number, generator)` fresh ones, `number` saying what a
+    size is.
     """
 
     features: Callable[[list[Tensor], Tensors], Tensor]
-    graph: Graph
+    graphs: tuple[Graph, ...]
     entries: tuple[Entry, ...]
-    start: Callable[[], Tensors]
+    start: Callable[[Callable[[Dimension], int], torch.Generator], Tensors]
+    mixed: Mixing | None = None
 
 
-def learned(levels: int, several: bool = False) -> Upsampling:
+NOTHING = mixing((), (), 0)
+
+
+def learned(levels: int, several: bool = False, mixed: Mixing = NOTHING) -> Upsampling:
     """Kernels and filters of the picture's own, which start as bicubic interpolation and as nothing; levels may have
-    `several` grids."""
+    `several` grids, and some be `mixed`."""
     kernels, filters = "upsampling.kernels", "upsampling.filters"
     tensors = {"kernel": bicubic_taps(), "filter": torch.zeros(TAPS)}
     graph = step("upsampling_stacks", stacks_graph, tensors, 3) if several else step("upsampling", upsampling_graph, tensors)
+    fresh = {kernels: bicubic_taps().repeat(levels - 1, 1), filters: torch.zeros(levels - 1, TAPS)}
     return Upsampling(
-        lambda stacks, tensors: pyramid_features(stacks, tensors[kernels], tensors[filters]),
-        graph,
-        tuple((name, (levels - 1, TAPS), "upsampling") for name in (kernels, filters)),
-        lambda: {kernels: bicubic_taps().repeat(levels - 1, 1), filters: torch.zeros(levels - 1, TAPS)},
+        lambda stacks, tensors: pyramid_features(
+            stacks, tensors[kernels], tensors[filters], lambda stack, level: mixed.mixed(stack, level, tensors)
+        ),
+        (graph, mixed.graph) if mixed.levels else (graph,),
+        (*((name, (levels - 1, TAPS), "upsampling") for name in (kernels, filters)), *mixed.entries),
+        lambda number, generator: {name: t.clone() for name, t in fresh.items()} | mixed.start(number, generator),
+        mixed if mixed.levels else None,
     )
 
 
@@ -59,7 +71,7 @@ def fixed(name: str, taps: Tensor) -> Upsampling:
 
     both = phases(taps)
     graph = step(name, lambda tensors: stacked(tensors["finer"], tensors["features"], both), {})
-    return Upsampling(features, graph, (), dict)
+    return Upsampling(features, (graph,), (), lambda number, generator: {})
 
 
 def step(name: str, function: Callable[[Tensors], Tensor], tensors: Tensors, most: int = 1) -> Graph:
@@ -172,17 +184,34 @@ class _Symmetric(Function):
         return g_x, sums @ grad.flatten(), None
 
 
-def pyramid_features(stacks: list[Tensor], kernels: Tensor, filters: Tensor) -> Tensor:
+def pyramid_features(
+    stacks: list[Tensor],
+    kernels: Tensor,
+    filters: Tensor,
+    mixed: Callable[[Tensor, int], Tensor] = lambda stack, level: stack,
+) -> Tensor:
     """Each level's grids (n, h, w), finest first, to features (grids, height, width).
 
     `kernels` and `filters` (levels - 1, TAPS), finest first: of the upsampling to each level, and of its own grid.
+    `mixed(stack, level)` is a level's whole stack as the next finer one has it.
     """
     features = stacks[-1]
     for level in range(len(stacks) - 2, -1, -1):
-        first, *others = stacks[level].split(1)
-        finer = [smooth(first[0], filters[level])[None], *others]
-        features = torch.cat([*finer, upsample(features, kernels[level], *first.shape[1:])])
+        finer = smoothed(stacks[level], filters[level])
+        features = mixed(torch.cat([*finer, upsample(features, kernels[level], *finer[0].shape[1:])]), level)
     return features
+
+
+def smoothed(stack: Tensor, side: Tensor) -> list[Tensor]:
+    """A level's own grids, (1, h, w) each, the first filtered."""
+    first, *others = stack.split(1)
+    return [smooth(first[0], side)[None], *others]
+
+
+def above(stacks: list[Tensor], kernels: Tensor, filters: Tensor, level: int) -> list[Tensor]:
+    """What is doubled onto each other, finest first: the grids of levels above `level`, smoothed, and its whole stack."""
+    whole = pyramid_features(stacks[level:], kernels[level:], filters[level:])
+    return [*(torch.cat(smoothed(*each)) for each in zip(stacks[:level], filters)), whole]
 
 
 def upsampling_graph(tensors: dict[str, Tensor]) -> Tensor:

@@ -1,5 +1,7 @@
 """The multiply-accumulates that `inrc info` states are those of the graphs' convolutions and matrix products."""
 
+from pathlib import Path
+
 import numpy as np
 import onnx
 import pytest
@@ -11,6 +13,7 @@ from inrcodec.runtime.inspect import macs_per_pixel
 from inrcodec.runtime.profile import run, session
 from inrcodec.train.sources import encode
 
+VECTORS = Path(__file__).parents[1] / "vectors"
 PRODUCTS = ("Conv", "MatMul", "Gemm", "QLinearConv")
 WEIGHTS = {"QLinearConv": 3}  # which input they are, where not the second
 
@@ -42,18 +45,31 @@ def terms(node: onnx.NodeProto, weights: tuple[int, ...]) -> int:
     return weights[-2]
 
 
-@pytest.mark.parametrize("method, tune", [*((name, None) for name in METHODS), ("strumpler", "meta"), ("player", "small")])
-@pytest.mark.parametrize("size", [(64, 128), (137, 150)])
-def test_stated_macs_are_the_graphs(size, method, tune):
-    pixels = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
-    file = inrcodec.open(encode(pixels, method=method, tune=tune, iterations=2))
+def per_pixel(file: inrcodec.InrFile) -> list[float]:
+    """Counted, by graph."""
     tensors, graphs = export_tensors(file), file.profile.own
-    stated = macs_per_pixel(file.profile.manifest, file.header.signal, file.segment())
     counted = [0 for _ in graphs]
     for step in runs(file.profile, tensors):
         feeds = {name: tensors[source] for name, source in step.inputs.items()}
         counted[step.graph] += macs(graphs[step.graph], feeds)
         tensors[step.output] = run(graphs[step.graph], feeds, 1)
-    *upsampling, synthesis = (count / pixels[..., 0].size for count in counted)
+    return [count / (file.signal().height * file.signal().width) for count in counted]
+
+
+@pytest.mark.parametrize("method, tune", [*((name, None) for name in METHODS), ("strumpler", "meta"), ("player", "small")])
+@pytest.mark.parametrize("size", [(64, 128), (137, 150)])
+def test_stated_macs_are_the_graphs(size, method, tune):
+    pixels = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
+    file = inrcodec.open(encode(pixels, method=method, tune=tune, iterations=2))
+    stated = macs_per_pixel(file.profile.manifest, file.header.signal, file.segment())
+    *upsampling, synthesis = per_pixel(file)
     assert synthesis == pytest.approx(stated["synthesis"], rel=1e-3)  # the last patches may reach beyond the picture
     assert upsampling == pytest.approx([stated["upsampling"]] if upsampling else [], rel=0.1)
+
+
+@pytest.mark.parametrize("name", ["chroma_rgb8_odd", "mixed_rgb8_odd"])
+def test_stated_macs_with_grids_for_colour_and_mixed_features(name):
+    file = inrcodec.open(VECTORS / f"{name}.inr")
+    stated = macs_per_pixel(file.profile.manifest, file.header.signal, file.segment())
+    *upsampling, synthesis = per_pixel(file)
+    assert (sum(upsampling), synthesis) == pytest.approx((stated["upsampling"], stated["synthesis"]), rel=0.1)

@@ -12,6 +12,7 @@ from inrcodec.export.graphs import NUMBERS, profiles, to_onnx
 from inrcodec.models import METHODS
 from inrcodec.models.field import WHOLE
 from inrcodec.models.image import pyramid
+from inrcodec.models.parts.mixing import TENSORS as MIXING
 from inrcodec.models.parts.perceptron import Perceptron
 from inrcodec.runtime.grids import stacks
 from inrcodec.runtime.prediction import ADDED
@@ -39,6 +40,7 @@ def test_manifest_and_inputs_agree(name):
     assert profile.manifest == MADE[name][0]
     taken = {node.name for graph in profile.graphs for node in session(graph, 1).get_inputs()}
     tensors = [(n.removeprefix(ADDED), group) for n, _, group in profile.manifest.tensors]
+    tensors = [(n.partition(".")[2] if n.startswith("mixing") else n, group) for n, group in tensors]
     coded = {n for n, group in tensors if not group.startswith(("context", "inter", "upsampling"))}
     learned = {"kernel", "filter"} if "upsampling" in profile.manifest.groups else set()
     given = {"features", "finer"} | learned if profile.manifest.levels else {"rows", "columns", "size"}
@@ -66,13 +68,14 @@ def test_field_graphs_equal_torch(name, size, channels):
     np.testing.assert_allclose(image, graph.function(tensors), atol=1e-4)
 
 
-def pyramid_of(levels, chroma=()):
+def pyramid_of(levels, chroma=(), mixing=0):
     """As if the picture were as large as that."""
-    return lambda signal: pyramid.architecture(signal, pyramid.Size(6, 2, 5), levels=levels, chroma=chroma)
+    return lambda signal: pyramid.architecture(signal, pyramid.Size(6, 2, 5, mixing=mixing), levels=levels, chroma=chroma)
 
 
 GRIDS = {f"pyramid{levels}": pyramid_of(levels) for levels in pyramid.LEVELS}
 GRIDS |= {f"pyramid{levels}_chroma": pyramid_of(levels, pyramid.CHROMA) for levels in pyramid.LEVELS}
+GRIDS |= {f"pyramid{levels}_mixed": pyramid_of(levels, pyramid.CHROMA, 4) for levels in pyramid.LEVELS}
 GRIDS |= {name: partial(METHODS[name]().build, nbytes=0) for name in ("cool_chic", "c3", "eqlinr")}
 
 
@@ -89,17 +92,20 @@ def test_graphs_equal_torch(name, size, channels):
     feeds = {name: tensor.numpy() for name, tensor in tensors.items()}
     coded = [grid.numpy() for grid in architecture.grids(latents)]
     grids = [stack[None] for stack in stacks(architecture.manifest, coded)]
-    upsampling, synthesis = load(name).graphs
+    upsampling, *mixing, synthesis = load(name).graphs
     feeds["features"] = grids[-1]
     for level in range(levels - 2, -1, -1):
         feeds |= {taken: feeds[rows][level] for taken, rows in LEARNED.items() if rows in feeds}
         feeds |= {"finer": grids[level]}
         feeds["features"] = run(upsampling, feeds, 1)
+        if level in architecture.manifest.mixed:
+            own = {name: feeds[f"mixing{level}.{name}"] for name in MIXING}
+            feeds["features"] = run(mixing[0], feeds | own, 1)
     (image,) = architecture.render(tensors, latents)
     np.testing.assert_allclose(run(synthesis, feeds, 1)[0], image, atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["pyramid7", "pyramid7_chroma", "siren", "coin5", "c3", "eqlinr"])
+@pytest.mark.parametrize("name", ["pyramid7", "pyramid7_chroma", "pyramid7_mixed", "siren", "coin5", "c3", "eqlinr"])
 def test_the_shipped_graphs_are_what_the_source_makes(name):
     """Operators and wiring; a newer exporter may name values otherwise."""
     for graph, there in zip(MADE[name][1], load(name).graphs):

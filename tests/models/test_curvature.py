@@ -64,6 +64,31 @@ def test_the_distortions_says_what_moving_the_synthesis_costs(made):
         assert (d @ found.matrix @ d).item() == pytest.approx(rise, rel=0.05)
 
 
+def test_mixed_features_matter_to_the_distortion_as_they_do_to_the_pixels_that_a_sample_can_be_of(monkeypatch):
+    """With PATCH places of the coarsest level around them: the 2x3 in the middle here, 8 pixels each."""
+    monkeypatch.setattr("inrcodec.models.curvature.PIXELS", 4000)
+    made = architecture(Signal(97, 111), Size(6, 2, 5, mixing=4), chroma=CHROMA)
+    generator = torch.Generator().manual_seed(0)
+    inr = made.init(torch.rand(1, 3, 97, 111, generator=generator), generator)
+    tensors = {name: t + 0.1 * torch.randn(t.shape, generator=generator) for name, t in inr.tensors.items()}
+    latents = torch.round(torch.randn(made.canvas.size, generator=generator)) * made.mask(torch.device("cpu"))
+    found, _ = made.curvatures(tensors, latents)
+    assert {name.partition(".")[0] for name in found.names} == {"mixing1", "mixing2", "synthesis"}
+    image = made.render(tensors, latents)
+    for kind in ("mixing", "synthesis", ""):
+        moves = {n: 1e-3 * torch.randn(tensors[n].shape, generator=generator) * n.startswith(kind) for n in found.names}
+        moved = made.render(tensors | {n: tensors[n] + d for n, d in moves.items()}, latents)
+        rise = (moved - image)[..., 40:56, 40:64].square().mean().item()
+        d = torch.cat([move.flatten() for move in moves.values()]).double()
+        assert (d @ found.matrix @ d).item() == pytest.approx(rise, rel=0.05)
+
+
+def test_pictures_too_small_for_such_a_sample_have_the_synthesis_alone():
+    made = architecture(SIGNAL, Size(6, 2, 5, mixing=4), chroma=CHROMA)
+    found, _ = made.curvatures(*fitted(made))
+    assert all(name.startswith("synthesis.") for name in found.names)
+
+
 def test_a_sample_stands_for_all(monkeypatch):
     made = architecture(Signal(60, 70), Size(6, 2, 5))
     generator = torch.Generator().manual_seed(0)

@@ -151,7 +151,7 @@ def test_fixed_upsampling_is_the_learned_one_as_it_starts(size, taps):
     torch.testing.assert_close(features, pyramid_features(stacks, taps.repeat(6, 1), torch.zeros(6, 4)))
     made = stacks[-1][None]
     for finer in stacks[-2::-1]:
-        made = upsampling.graph.function({"features": made, "finer": finer[None]})
+        made = upsampling.graphs[0].function({"features": made, "finer": finer[None]})
     torch.testing.assert_close(made[0], features, atol=1e-4, rtol=1e-4)
 
 

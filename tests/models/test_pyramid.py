@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from inrcodec.models.image.pyramid import CHROMA, RICH, Size, architecture, pyramid
+from inrcodec.models.image.pyramid import CHROMA, MIXED, RICH, Size, architecture, pyramid
 from inrcodec.runtime.grids import stacks
 from inrcodec.runtime.syntax import COLOURS, Signal
 
@@ -22,6 +22,22 @@ def test_rich_pictures_have_grids_for_colour(signal, bpp, rich):
     nbytes = bpp * signal.pixels / 8
     assert pyramid().build(signal, nbytes).manifest.chroma == (CHROMA if rich else ())
     assert not pyramid("fastdecode").build(signal, nbytes).manifest.chroma
+
+
+@pytest.mark.parametrize("nbytes, mixed", [(6_999, ()), (7_000, MIXED), (100_000, MIXED)])
+def test_large_files_of_rich_pictures_mix_features(nbytes, mixed):
+    assert pyramid().build(Signal(400, 400), nbytes).manifest.mixed == mixed
+    assert not pyramid().build(Signal(400, 400, COLOURS[0]), nbytes).manifest.mixed
+    assert not pyramid("fastdecode").build(Signal(400, 400), nbytes).manifest.mixed
+
+
+def test_mixed_features_begin_as_nothing():
+    plain, mixed = (architecture(Signal(40, 56), Size(6, 2, 5, mixing=n), chroma=CHROMA) for n in (0, 4))
+    target = torch.rand(1, 3, 40, 56)
+    first, second = (each.init(target, torch.Generator().manual_seed(0)) for each in (plain, mixed))
+    latents = torch.round(torch.randn(plain.canvas.size)) * plain.mask(torch.device("cpu"))
+    torch.testing.assert_close(plain.render(first.tensors, latents), mixed.render(second.tensors, latents))
+    assert second.tensors["synthesis.skip.weight"][:, -3:].equal(0.3 * torch.eye(3))
 
 
 @pytest.mark.parametrize("order", ["raster", "parallel"])

@@ -29,6 +29,13 @@ def test_levels_for_colour_out_of_bounds_are_refused(wrong):
         Manifest.from_json(replace(MANIFEST, chroma=wrong).to_json())
 
 
+@pytest.mark.parametrize("wrong", [(6,), (-1,), (2, 1)])
+def test_levels_that_are_mixed_out_of_bounds_are_refused(wrong):
+    """The coarsest is doubled as it is."""
+    with pytest.raises(BitstreamError, match="mixed out of bounds"):
+        Manifest.from_json(replace(MANIFEST, mixed=wrong).to_json())
+
+
 def test_frames_that_are_predicted_have_none():
     motion = load("reel7").manifest.motion
     with pytest.raises(BitstreamError, match="chroma out of bounds"):

@@ -83,8 +83,9 @@ def test_regions_and_smaller_pictures_by_fixed_upsampling(name):
         assert psnr(blocks.round().astype(np.uint8), file.read(scale=1 / n)) > 18
 
 
-def test_regions_and_smaller_pictures_with_grids_for_colour(monkeypatch):
-    file = inrcodec.open(VECTORS / "chroma_rgb8_odd.inr", 1)
+@pytest.mark.parametrize("name", ["chroma_rgb8_odd", "mixed_rgb8_odd"])
+def test_regions_and_smaller_pictures_with_grids_for_colour(name, monkeypatch):
+    file = inrcodec.open(VECTORS / f"{name}.inr", 1)
     whole = file[0]
     np.testing.assert_array_equal(file.read(region=(13, 21, 50, 30)), whole[21:51, 13:63])
     monkeypatch.setattr(synthesis, "BAND_PIXELS", 1000)

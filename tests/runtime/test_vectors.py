@@ -91,6 +91,10 @@ SYMBOLS = {
     "chroma_rgb8_nine_levels": "9fcbf23c26caf1ecf1b7f02b4c3192246934edfff688427bd56da1b2d45ca207",
     "chroma_rgb8_odd": "3fc5f003b68ad89b0212d48d862464289ea861124b5213e7e0e04dd18e83a2b7",
     "chroma_rgba16_strip": "37d5c5c2a7c2519df55dee938c902fbd83643898428ba1ca4ef83b2815a4df7b",
+    "mixed_rgb8_eight_levels": "1ed9adce2eb989e691fee898f45aa83c6d38409b36224f2237620f2010e463ff",
+    "mixed_rgb8_nine_levels": "0aa9b3fc28e5506cf383f32c01c21d9030e66fabc823bac6a89240e8e62aeec1",
+    "mixed_rgb8_odd": "04b3c558258f306e9d8fd3bd00a51b3b6e67618deb3abc9c54e8de50c00519ad",
+    "mixed_rgba16": "0328059c41cbc89b8b8d29ddfaa7bbbb09b90b3e25dabfdbec4119e5552056de",
 }
 
 

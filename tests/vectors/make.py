@@ -10,6 +10,7 @@ from unittest.mock import patch
 import numpy as np
 
 from inrcodec.models import METHODS
+from inrcodec.models.image.pyramid import Size
 from inrcodec.runtime.decoder import decode
 from inrcodec.runtime.pixels import Metadata
 from inrcodec.runtime.profile import STANDARD
@@ -22,7 +23,7 @@ from inrcodec.train.segments import encode_clip
 HERE = Path(__file__).parent
 # height, width, channels, samples, lambda, iterations: every profile, depth, number of channels and context size; odd sides.
 # Those whose names begin with "fast" are tuned for fast decoding, others with their method's; a "set" is of three pictures,
-# and "chroma" has grids for colour, and as many levels as it says, however small.
+# and "chroma" has grids for colour, "mixed" mixed features as well, and as many levels as it says, however small.
 KINDS = {
     "rgb8": (64, 96, 3, np.uint8, 1e-3, 300),
     "rgb8_high_rate": (128, 128, 3, np.uint8, 1e-5, 200),
@@ -68,6 +69,10 @@ KINDS = {
     "chroma_rgba16_strip": (301, 1, 4, np.uint16, 1e-4, 60),
     "chroma_rgb8_eight_levels": (40, 290, 3, np.uint8, 1e-3, 60),
     "chroma_rgb8_nine_levels": (300, 33, 3, np.uint8, 1e-3, 60),
+    "mixed_rgb8_odd": (67, 99, 3, np.uint8, 1e-3, 200),
+    "mixed_rgba16": (50, 80, 4, np.uint16, 1e-3, 100),
+    "mixed_rgb8_eight_levels": (40, 290, 3, np.uint8, 1e-3, 60),
+    "mixed_rgb8_nine_levels": (290, 40, 3, np.uint8, 1e-3, 60),
 }
 # Every video method: two segments of small frames, and one with the graphs of large ones, where the method has those.
 CLIPS = {f"{name}_clip": (6, 33, 47) for name, build in METHODS.items() if build().kind == "video"}
@@ -119,8 +124,10 @@ def pictures() -> None:
         options = {"tune": "fastdecode"} if name.startswith("fast_") else {"method": method}
         options |= {"tune": "meta"} if "_meta_" in name else {}
         sizes = {"WIDE": 2**32}
-        if "chroma" in name:
-            sizes = {"WIDE": 1, "RICH": 0, "LARGE": 0 if "levels" in name else 2**32, "HUGE": 0 if "nine" in name else 2**32}
+        if name.startswith("mixed_"):
+            sizes["RICH_SIZES"] = ((float("inf"), Size(6, 2, 8, mixing=5)),)
+        if name.startswith(("chroma_", "mixed_")):
+            sizes |= {"WIDE": 1, "RICH": 0, "LARGE": 0 if "levels" in name else 2**32, "HUGE": 0 if "nine" in name else 2**32}
         with patch.multiple("inrcodec.models.image.pyramid", **sizes):
             result = encode_picture(picture, goal=Goal("lmbda", lmbda), iterations=iterations, threads=1, **options)
         path.write_bytes(result.data)

@@ -13,7 +13,7 @@ const sha256 = (values) => createHash("sha256").update(values).digest("hex");
 const facts = await withKernel((kernel) => ({
   likeliest: sha256(kernel.int32(kernel.likeliest, 1024)),
   others: sha256(kernel.int32(kernel.table, 1024 * 65)),
-  manifests: Object.fromEntries([1, 2, 3, 4, 5, 6, 26, 27, 28].map((number) => [number, manifestOf(number)])),
+  manifests: Object.fromEntries([1, 2, 3, 4, 5, 6, 26, 27, 28, 29, 30, 31].map((number) => [number, manifestOf(number)])),
   around: orders.COSETS.map((_, coset) => orders.around(coset, orders.NEIGHBOURS_MAX)),
   causal: orders.CAUSAL,
   slopes: orders.CAUSAL.map((_, i) => orders.slope(orders.CAUSAL.slice(0, i + 1))),

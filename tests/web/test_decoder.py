@@ -157,7 +157,7 @@ def test_what_both_decoders_state():
 
 def test_the_same_files_are_refused(tmp_path):
     paths = write_mutated(tmp_path, 200)
-    results = decoded(tmp_path, paths, pixelsMax=PIXELS_MAX)
+    results = decoded(tmp_path, paths, pixelsMax=PIXELS_MAX, **FOLDERS)
     for path in paths:
         found = results[path.name]
         try:

@@ -1,7 +1,8 @@
-/* The synthesis of `pyramid`, row by row: upsampling of all grids, the 1x1 network, the 3x3 residuals and the linear path.
+/* The synthesis of `pyramid`, row by row: upsampling of all grids, features mixed of some stacks, the 1x1 network, the
+3x3 residuals and the linear path.
 
 A level keeps the few rows that the next finer one still looks at, so that a picture takes memory by its width alone, and
-what is made is used while it is in cache. `models/parts/upsampling.py` and `synthesis.py` say what is computed. Rows are padded
+what is made is used while it is in cache. `models/parts/upsampling.py`, `mixing.py` and `synthesis.py` say what is computed. Rows are padded
 to whole blocks and have EDGE samples more on either side, which repeat the first and the last.
 */
 
@@ -15,6 +16,7 @@ enum {
     STACK_MAX = 3, /* grids of a level: its own, and those for colour */
     HIDDEN_MAX = 256,
     RESIDUALS = 2,
+    MIXED = 3, /* features of a level */
     TAPS = 4,
     EDGE = 4,
     LANES = 4,
@@ -31,16 +33,18 @@ typedef struct {
     int32_t levels, hidden, channels, height, width;
     int32_t counts[LEVELS_MAX]; /* of each level's grids */
     const int32_t *grids[LEVELS_MAX][STACK_MAX];
+    int32_t mixing;                                                               /* channels, or 0 */
+    const float *mixing_first[LEVELS_MAX], *mixing_bias[LEVELS_MAX], *mixing_last[LEVELS_MAX]; /* of levels that are mixed */
     const float *kernels, *filters; /* (levels - 1, TAPS) */
     const float *hidden_weight, *pixel_weight, *skip_weight, *residual_weight[RESIDUALS];
     const float *hidden_bias, *pixel_bias, *residual_bias[RESIDUALS];
 } Picture;
 
 typedef struct {
-    int32_t height, width, own, channels; /* `own` grids, then the coarser levels' */
+    int32_t height, width, own, stacked, channels; /* `own` grids, then the coarser levels', then mixed ones */
     size_t stride;                   /* of a row of one channel */
-    int32_t next_filtered, next_wide; /* the first row that has not been made */
-    float *filtered, *wide, *row;
+    int32_t next_filtered, next_wide, next_raw; /* the first row that has not been made */
+    float *filtered, *wide, *row, *raw, *hidden; /* `raw` and `hidden`: of one that is mixed */
 } Level;
 
 /* `kept[0]` are the 1x1 network's rows, `kept[1]` those of the first residual, `line` the linear path's. */
@@ -76,6 +80,8 @@ static float *taken(float **scratch, size_t rows, size_t stride) {
     return first;
 }
 
+static int is_mixed(const Picture *picture, int k) { return picture->mixing && picture->mixing_last[k]; }
+
 /* Lay out the levels from `scratch` on; returns how many floats that takes. */
 static size_t laid_out(Synthesis *s, const Picture *picture, float *scratch) {
     float *begin = scratch;
@@ -84,7 +90,13 @@ static size_t laid_out(Synthesis *s, const Picture *picture, float *scratch) {
         int32_t own = picture->counts[k], coarser = channels;
         size_t stride = stride_of(width);
         channels += own;
-        s->levels[k] = (Level){height, width, own, channels, stride, 0, 0, NULL, NULL, NULL};
+        s->levels[k] = (Level){.height = height, .width = width, .own = own, .stacked = channels, .stride = stride};
+        if (is_mixed(picture, k)) {
+            s->levels[k].raw = taken(&scratch, (size_t)KEPT * channels, stride);
+            s->levels[k].hidden = taken(&scratch, (size_t)KEPT * picture->mixing, stride);
+            channels += MIXED;
+        }
+        s->levels[k].channels = channels;
         s->levels[k].filtered = taken(&scratch, FILTERED, stride);
         s->levels[k].wide = taken(&scratch, (size_t)WIDE * coarser, stride);
         s->levels[k].row = taken(&scratch, channels, stride);
@@ -132,12 +144,14 @@ static void double_row(const float *x, int32_t width, const float *taps, float *
     }
 }
 
-/* Row y of the stack of level k, finest grid first; rows are made in order. */
-static void make_row(Synthesis *s, int k, int32_t y) {
+static void make_row(Synthesis *s, int k, int32_t y);
+
+/* Row y of the stack of level k, finest grid first, before it is mixed; rows are made in order. */
+static void stack_row(Synthesis *s, int k, int32_t y) {
     Level *here = &s->levels[k], *coarser = here + 1;
     const int32_t *const *grids = s->picture->grids[k];
     size_t stride = here->stride;
-    if (here->channels == here->own) {
+    if (here->stacked == here->own) {
         for (int c = 0; c < here->own; c++) to_floats(grids[c] + (size_t)y * here->width, here->width, here->row + c * stride);
         return;
     }
@@ -176,7 +190,7 @@ static void make_row(Synthesis *s, int k, int32_t y) {
 }
 
 /* out[j][lane] = bias[j] + sum over k of weights[j][k] x[k][lane] of a BLOCK */
-static inline void product(const float *weights, const float *bias, int outputs, int inputs, const float *x, size_t stride,
+static __attribute__((noinline)) void product(const float *weights, const float *bias, int outputs, int inputs, const float *x, size_t stride,
                            float *out, size_t out_stride) {
     for (int j = 0; j < outputs; j++, weights += inputs) {
         Floats sums[BLOCK / LANES];
@@ -185,6 +199,56 @@ static inline void product(const float *weights, const float *bias, int outputs,
             for (int v = 0; v < BLOCK / LANES; v++) sums[v] += weights[k] * load(x + k * stride + LANES * v);
         for (int v = 0; v < BLOCK / LANES; v++) store(out + j * out_stride + LANES * v, sums[v]);
     }
+}
+
+/* out = x + bias, if they are there, + the 3x3 convolution, weights (outputs, inputs, 3, 3), of three rows of each input. */
+static __attribute__((noinline)) void convolved(const float *const *rows, const float *x, const float *bias, const float *weights, int outputs,
+                      int inputs, int32_t width, size_t stride, float *out) {
+    for (int o = 0; o < outputs; o++)
+        for (int32_t at = 0; at < width; at += BLOCK) {
+            const float *weight = weights + o * inputs * 9;
+            Floats sums[BLOCK / LANES];
+            for (int v = 0; v < BLOCK / LANES; v++) sums[v] = x ? bias[o] + load(x + o * stride + at + LANES * v) : all(0);
+            for (int c = 0; c < inputs; c++)
+                for (int dy = 0; dy < 3; dy++)
+                    for (int dx = -1; dx < 2; dx++, weight++)
+                        for (int v = 0; v < BLOCK / LANES; v++)
+                            sums[v] += *weight * load(rows[dy] + c * stride + at + dx + LANES * v);
+            for (int v = 0; v < BLOCK / LANES; v++) store(out + o * stride + at + LANES * v, sums[v]);
+        }
+}
+
+/* The same with the features that are mixed of it, if any are. */
+static void make_row(Synthesis *s, int k, int32_t y) {
+    const Picture *p = s->picture;
+    if (!is_mixed(p, k)) {
+        stack_row(s, k, y);
+        return;
+    }
+    Level *here = &s->levels[k];
+    size_t stride = here->stride;
+    for (; here->next_raw <= clamped(y + 1, here->height); here->next_raw++) {
+        float *raw = here->raw + (size_t)(here->next_raw % KEPT * here->stacked) * stride;
+        float *hidden = here->hidden + (size_t)(here->next_raw % KEPT * p->mixing) * stride;
+        stack_row(s, k, here->next_raw);
+        for (int c = 0; c < here->stacked; c++)
+            __builtin_memcpy(raw + c * stride, here->row + c * stride, sizeof(float) * here->width);
+        for (int32_t x = 0; x < here->width; x += BLOCK)
+            product(p->mixing_first[k], p->mixing_bias[k], p->mixing, here->stacked, here->row + x, stride, hidden + x, stride);
+        for (int c = 0; c < p->mixing; c++) {
+            float *row = hidden + c * stride;
+            for (int32_t x = 0; x < here->width; x++) row[x] = positive(row[x]);
+            repeat_edges(row, here->width);
+        }
+    }
+    const float *rows[3], *raw = here->raw + (size_t)(y % KEPT * here->stacked) * stride;
+    float *more = here->row + here->stacked * stride;
+    for (int dy = 0; dy < 3; dy++)
+        rows[dy] = here->hidden + (size_t)(clamped(y + dy - 1, here->height) % KEPT * p->mixing) * stride;
+    convolved(rows, NULL, NULL, p->mixing_last[k], MIXED, p->mixing, here->width, stride, more);
+    for (int c = 0; c < here->stacked; c++)
+        __builtin_memcpy(here->row + c * stride, raw + c * stride, sizeof(float) * here->width);
+    for (int c = 0; c < here->channels; c++) repeat_edges(here->row + c * stride, here->width);
 }
 
 /* Row y of the 1x1 network, and of the linear path. */
@@ -210,18 +274,7 @@ static void residual(Synthesis *s, int i, int32_t y, float *out) {
     size_t stride = s->levels[0].stride;
     const float *rows[3];
     for (int dy = 0; dy < 3; dy++) rows[dy] = s->kept[i] + (size_t)(clamped(y + dy - 1, p->height) % KEPT * p->channels) * stride;
-    for (int o = 0; o < p->channels; o++)
-        for (int32_t x = 0; x < p->width; x += BLOCK) {
-            const float *weight = p->residual_weight[i] + o * p->channels * 9;
-            Floats sums[BLOCK / LANES];
-            for (int v = 0; v < BLOCK / LANES; v++) sums[v] = p->residual_bias[i][o] + load(rows[1] + o * stride + x + LANES * v);
-            for (int c = 0; c < p->channels; c++)
-                for (int dy = 0; dy < 3; dy++)
-                    for (int dx = -1; dx < 2; dx++, weight++)
-                        for (int v = 0; v < BLOCK / LANES; v++)
-                            sums[v] += *weight * load(rows[dy] + c * stride + x + dx + LANES * v);
-            for (int v = 0; v < BLOCK / LANES; v++) store(out + o * stride + x + LANES * v, sums[v]);
-        }
+    convolved(rows, rows[1], p->residual_bias[i], p->residual_weight[i], p->channels, p->channels, p->width, stride, out);
 }
 
 /* Row y after the first residual and its ReLU. */

@@ -13,14 +13,19 @@ const TENSORS = [
   ...["hidden", "pixel", "residual0", "residual1"].map((name) => `synthesis.${name}.bias`),
 ];
 
+const MIXING = ["first.weight", "first.bias", "last.weight"]; // of each level that is mixed
+
 /** Samples (height, width, channels), Uint8Array or Uint16Array, and the same as RGBA of 8 bits for a canvas. */
 export function paint(kernel, signal, manifest, segment) {
   const { height, width, channels, bitDepth } = signal;
   const stacks = stacksOf(manifest, segment.grids);
   const counts = Array.from({ length: LEVELS_MAX }, (_, k) => stacks[k]?.length ?? 0);
   const addresses = Array.from({ length: LEVELS_MAX * STACK_MAX }, (_, i) => stacks[Math.floor(i / STACK_MAX)]?.[i % STACK_MAX]?.address ?? 0);
-  const tensors = TENSORS.map((name) => kernel.putFloats(segment.tensors.get(name).values()));
-  const record = kernel.put([manifest.levels, segment.sizes.hidden, channels, height, width, ...counts, ...addresses, ...tensors]);
+  const put = (name) => (segment.tensors.has(name) ? kernel.putFloats(segment.tensors.get(name).values()) : 0);
+  const tensors = TENSORS.map(put);
+  const mixing = MIXING.flatMap((name) => Array.from({ length: LEVELS_MAX }, (_, k) => put(`mixing${k}.${name}`)));
+  const sizes = [manifest.levels, segment.sizes.hidden, channels, height, width];
+  const record = kernel.put([...sizes, ...counts, ...addresses, segment.sizes.mixing ?? 0, ...mixing, ...tensors]);
   const state = kernel.take(Math.ceil(kernel.run.inrc_synthesis_size() / 4));
   const scratch = kernel.zeros(kernel.run.inrc_synthesis_scratch(state, record) >>> 0);
   const image = kernel.zeros(channels * (width + 64));
