@@ -24,7 +24,7 @@ from .parts.synthesis import Synthesis
 from .parts.upsampling import interleaved, phases
 from .rates import laplace_bits
 
-LATENTS, PIXELS = 60_000, 12_000  # in a sample
+LATENTS, PIXELS, MIXED_PIXELS = 60_000, 12_000, 5_000  # in a sample
 CHUNK = 2048  # samples at a time
 # Of patches: places on their coarsest level, half as many, and those that a doubling loses at an edge.
 PATCH, AROUND, LOST = 11, 5, 4
@@ -80,8 +80,8 @@ def of_mixed_distortion(
         return None
     own = {name: tensors[name] for name, _, _ in (*mixed.entries, *synthesis.entries)}
     kernels, reach, device = tensors["upsampling.kernels"], synthesis.halo, stacks[0].device
-    corner = [torch.randint(places, (PIXELS,), generator=generator).to(device) for places in (height, width)]
-    within = [torch.randint(2**top, (PIXELS,), generator=generator).to(device) for _ in corner]
+    corner = [torch.randint(places, (MIXED_PIXELS,), generator=generator).to(device) for places in (height, width)]
+    within = [torch.randint(2**top, (MIXED_PIXELS,), generator=generator).to(device) for _ in corner]
     first, count, cut = -AROUND, PATCH, []
     for level in range(top, -1, -1):
         if level < top:
@@ -102,9 +102,9 @@ def of_mixed_distortion(
         patch = x[None, :, rows[:, None], columns]
         return synthesis.graph.function({**tensors, "features": patch})[0, :, reach, reach]
 
-    matrix = outer_products(pixel, own, [*offsets, *cut], CHUNK // 8)
+    matrix = outer_products(pixel, own, [*offsets, *cut], CHUNK // 16)
     channels = len(own["synthesis.pixel.bias"])
-    return Curvature(tuple(own), matrix / (channels * PIXELS))
+    return Curvature(tuple(own), matrix / (channels * MIXED_PIXELS))
 
 
 def of_rate(

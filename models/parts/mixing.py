@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from ...runtime.profile import Dimension, Entry
 from ..method import Graph, Tensors
+from .synthesis import conv3x3
 
 FEATURES = 3  # of each level that has them
 TENSORS = ("first.weight", "first.bias", "last.weight")
@@ -72,5 +73,5 @@ def mixing_graph(tensors: Tensors) -> Tensor:
     """features (1, c, h, w) -> (1, c + FEATURES, h, w); edges repeat."""
     features = tensors["features"]
     hidden = torch.relu(F.conv2d(features, tensors["first.weight"][:, :, None, None], tensors["first.bias"]))
-    more = F.conv2d(F.pad(hidden, (1, 1, 1, 1), mode="replicate"), tensors["last.weight"])
+    more = conv3x3(F.pad(hidden, (1, 1, 1, 1), mode="replicate"), tensors["last.weight"])
     return torch.cat([features, more], 1)

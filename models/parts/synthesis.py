@@ -229,22 +229,24 @@ class _Conv3x3(Function):
     @staticmethod
     def forward(ctx, padded, weight, bias):
         ctx.save_for_backward(padded, weight)
-        if len(weight) == weight.shape[1] <= fused.CHANNELS and fused.takes(padded, weight):
+        ctx.biased = bias is not None
+        if bias is not None and len(weight) == weight.shape[1] <= fused.CHANNELS and fused.takes(padded, weight):
             return fused.conv3x3(padded, weight, bias)
         return F.conv2d(padded, weight, bias)
 
     @staticmethod
     def backward(ctx, grad):  # pyright: ignore[reportIncompatibleMethodOverride]
         padded, weight = ctx.saved_tensors
+        g_bias = grad.sum((0, 2, 3)) if ctx.biased else None
         if len(weight) == weight.shape[1] <= fused.CHANNELS and fused.takes(padded, weight):
-            return *fused.conv3x3_back(padded, weight, grad), grad.sum((0, 2, 3))
+            return *fused.conv3x3_back(padded, weight, grad), g_bias
         columns = padded.shape[3]
         g_padded = F.conv2d(F.pad(grad, (2, 2, 2, 2)), weight.flip(2, 3).transpose(0, 1))
         flat, g = padded[0].flatten(1), F.pad(grad[0], (0, 2)).flatten(1)[:, :-2]  # rows as long as the padded ones
         n = g.shape[1]
         shifts = [row * columns + column for row in range(3) for column in range(3)]
         g_weight = torch.stack([g @ flat[:, shift : shift + n].t() for shift in shifts], -1)
-        return g_padded, g_weight.view(weight.shape), grad.sum((0, 2, 3))
+        return g_padded, g_weight.view(weight.shape), g_bias
 
 
 def residuals(x: Tensor, tensors: dict[str, Tensor]) -> Tensor:
@@ -256,7 +258,7 @@ def residuals(x: Tensor, tensors: dict[str, Tensor]) -> Tensor:
     return x
 
 
-def conv3x3(padded: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+def conv3x3(padded: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """`conv2d`; a graph gets the plain one, and so does what `fused.plain` is for."""
     if fused.is_plain():
         return F.conv2d(padded, weight, bias)

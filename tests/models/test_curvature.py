@@ -64,9 +64,8 @@ def test_the_distortions_says_what_moving_the_synthesis_costs(made):
         assert (d @ found.matrix @ d).item() == pytest.approx(rise, rel=0.05)
 
 
-def test_mixed_features_matter_to_the_distortion_as_they_do_to_the_pixels_that_a_sample_can_be_of(monkeypatch):
+def test_mixed_features_matter_to_the_distortion_as_they_do_to_the_pixels_that_a_sample_can_be_of():
     """With PATCH places of the coarsest level around them: the 2x3 in the middle here, 8 pixels each."""
-    monkeypatch.setattr("inrcodec.models.curvature.PIXELS", 4000)
     made = architecture(Signal(97, 111), Size(6, 2, 5, mixing=4), chroma=CHROMA)
     generator = torch.Generator().manual_seed(0)
     inr = made.init(torch.rand(1, 3, 97, 111, generator=generator), generator)

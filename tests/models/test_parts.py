@@ -97,6 +97,13 @@ def test_synthesis_gradients():
     assert torch.autograd.gradcheck(image, (features, *tensors.values()), eps=1e-6, atol=1e-4, fast_mode=True)
 
 
+@pytest.mark.parametrize("outputs", [3, 8])
+def test_conv3x3_gradients(outputs):
+    torch.manual_seed(0)
+    x, weight = (torch.randn(shape, dtype=torch.double, requires_grad=True) for shape in ((1, 8, 6, 7), (outputs, 8, 3, 3)))
+    assert torch.autograd.gradcheck(conv3x3, (x, weight), eps=1e-6, atol=1e-4)
+
+
 def test_conv3x3_is_conv2d():
     x, weight, bias = torch.randn(1, 3, 12, 17), torch.randn(4, 3, 3, 3), torch.randn(4)
     torch.testing.assert_close(conv3x3(x, weight, bias), F.conv2d(x, weight, bias))
