@@ -74,13 +74,14 @@ def design(levels: int, order: str = "raster", chroma: tuple[int, ...] = (), mix
     width, sizes = ("neighbours+features", ()) if order == "raster" else ("width", (("width", 64),))
     stacks = [1 + PAIR * (level in chroma) for level in range(levels)]
     colour = tuple(sum(stacks[:level]) + k for level in chroma for k in range(1, 1 + PAIR))
+    grids = [sum(stacks[level:]) for level in range(levels)]  # of a level and all coarser ones
     kind = "_mixed" if mixed else "_chroma" if chroma else ""
     return Design(
         f"pyramid{levels}" + (f"_{order}" if order != "raster" else "") + kind,
         levels,
         Context("neighbours", width, "features", HYPER, order, linear=True),
-        learned(levels, bool(chroma), mixing(mixed, [sum(stacks[level:]) for level in range(levels)], "mixing")),
-        beside(sum(stacks) + FEATURES * len(mixed), "hidden", colour, FEATURES * len(mixed)),
+        learned(levels, bool(chroma), mixing(mixed, grids, "mixing") if mixed else None),
+        beside(grids[0] + FEATURES * len(mixed), "hidden", colour, FEATURES * len(mixed)),
         (("neighbours", NEIGHBOURS_MAX), ("features", 16), ("hidden", 256), *sizes, *((("mixing", 32),) if mixed else ())),
         method="pyramid",
         chroma=chroma,

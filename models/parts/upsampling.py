@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from ...runtime.profile import Dimension, Entry
 from .. import fused
 from ..method import Graph, Tensors
-from .mixing import Mixing, mixing
+from .mixing import Mixing
 
 TAPS = 4  # free ones, of either kind
 
@@ -39,25 +39,27 @@ class Upsampling:
     mixed: Mixing | None = None
 
 
-NOTHING = mixing((), (), 0)
-
-
-def learned(levels: int, several: bool = False, mixed: Mixing = NOTHING) -> Upsampling:
+def learned(levels: int, several: bool = False, mixed: Mixing | None = None) -> Upsampling:
     """Kernels and filters of the picture's own, which start as bicubic interpolation and as nothing; levels may have
     `several` grids, and some be `mixed`."""
     kernels, filters = "upsampling.kernels", "upsampling.filters"
     tensors = {"kernel": bicubic_taps(), "filter": torch.zeros(TAPS)}
     graph = step("upsampling_stacks", stacks_graph, tensors, 3) if several else step("upsampling", upsampling_graph, tensors)
-    fresh = {kernels: bicubic_taps().repeat(levels - 1, 1), filters: torch.zeros(levels - 1, TAPS)}
-    return Upsampling(
-        lambda stacks, tensors: pyramid_features(
-            stacks, tensors[kernels], tensors[filters], lambda stack, level: mixed.mixed(stack, level, tensors)
-        ),
-        (graph, mixed.graph) if mixed.levels else (graph,),
-        (*((name, (levels - 1, TAPS), "upsampling") for name in (kernels, filters)), *mixed.entries),
-        lambda number, generator: {name: t.clone() for name, t in fresh.items()} | mixed.start(number, generator),
-        mixed if mixed.levels else None,
-    )
+    entries = tuple((name, (levels - 1, TAPS), "upsampling") for name in (kernels, filters))
+
+    def features(stacks: list[Tensor], tensors: Tensors) -> Tensor:
+        def more(stack: Tensor, level: int) -> Tensor:
+            return mixed.mixed(stack, level, tensors) if mixed else stack
+
+        return pyramid_features(stacks, tensors[kernels], tensors[filters], more)
+
+    def start(number: Callable[[Dimension], int], generator: torch.Generator) -> Tensors:
+        fresh = {kernels: bicubic_taps().repeat(levels - 1, 1), filters: torch.zeros(levels - 1, TAPS)}
+        return fresh | (mixed.start(number, generator) if mixed else {})
+
+    if not mixed:
+        return Upsampling(features, (graph,), entries, start)
+    return Upsampling(features, (graph, mixed.graph), (*entries, *mixed.entries), start, mixed)
 
 
 def fixed(name: str, taps: Tensor) -> Upsampling:

@@ -2,8 +2,8 @@
 3x3 residuals and the linear path.
 
 A level keeps the few rows that the next finer one still looks at, so that a picture takes memory by its width alone, and
-what is made is used while it is in cache. `models/parts/upsampling.py`, `mixing.py` and `synthesis.py` say what is computed. Rows are padded
-to whole blocks and have EDGE samples more on either side, which repeat the first and the last.
+what is made is used while it is in cache. `models/parts/upsampling.py`, `mixing.py` and `synthesis.py` say what is
+computed. Rows are padded to whole blocks and have EDGE samples more on either side, which repeat the first and the last.
 */
 
 #include <stddef.h>
@@ -26,6 +26,8 @@ enum {
     KEPT = 4
 };
 
+#define NOINLINE static __attribute__((noinline)) /* what is called in several places: a page loads all of this */
+
 typedef float Floats __attribute__((vector_size(4 * LANES)));
 
 /* As `synthesis.js` writes it: sizes, grids from fine to coarse, tensors in row-major order. */
@@ -33,8 +35,8 @@ typedef struct {
     int32_t levels, hidden, channels, height, width;
     int32_t counts[LEVELS_MAX]; /* of each level's grids */
     const int32_t *grids[LEVELS_MAX][STACK_MAX];
-    int32_t mixing;                                                               /* channels, or 0 */
-    const float *mixing_first[LEVELS_MAX], *mixing_bias[LEVELS_MAX], *mixing_last[LEVELS_MAX]; /* of levels that are mixed */
+    int32_t mixing; /* channels, or 0 */
+    const float *mixing_first[LEVELS_MAX], *mixing_bias[LEVELS_MAX], *mixing_last[LEVELS_MAX]; /* NULL where nothing is mixed */
     const float *kernels, *filters; /* (levels - 1, TAPS) */
     const float *hidden_weight, *pixel_weight, *skip_weight, *residual_weight[RESIDUALS];
     const float *hidden_bias, *pixel_bias, *residual_bias[RESIDUALS];
@@ -42,9 +44,9 @@ typedef struct {
 
 typedef struct {
     int32_t height, width, own, stacked, channels; /* `own` grids, then the coarser levels', then mixed ones */
-    size_t stride;                   /* of a row of one channel */
-    int32_t next_filtered, next_wide, next_raw; /* the first row that has not been made */
-    float *filtered, *wide, *row, *raw, *hidden; /* `raw` and `hidden`: of one that is mixed */
+    size_t stride;                               /* of a row of one channel */
+    int32_t next_filtered, next_wide, next_raw;  /* the first row that has not been made */
+    float *filtered, *wide, *row, *raw, *hidden; /* `raw` and `hidden` where something is mixed */
 } Level;
 
 /* `kept[0]` are the 1x1 network's rows, `kept[1]` those of the first residual, `line` the linear path's. */
@@ -190,8 +192,8 @@ static void stack_row(Synthesis *s, int k, int32_t y) {
 }
 
 /* out[j][lane] = bias[j] + sum over k of weights[j][k] x[k][lane] of a BLOCK */
-static __attribute__((noinline)) void product(const float *weights, const float *bias, int outputs, int inputs, const float *x, size_t stride,
-                           float *out, size_t out_stride) {
+NOINLINE void product(const float *weights, const float *bias, int outputs, int inputs, const float *x, size_t stride, float *out,
+                      size_t out_stride) {
     for (int j = 0; j < outputs; j++, weights += inputs) {
         Floats sums[BLOCK / LANES];
         for (int v = 0; v < BLOCK / LANES; v++) sums[v] = all(bias ? bias[j] : 0);
@@ -202,8 +204,8 @@ static __attribute__((noinline)) void product(const float *weights, const float 
 }
 
 /* out = x + bias, if they are there, + the 3x3 convolution, weights (outputs, inputs, 3, 3), of three rows of each input. */
-static __attribute__((noinline)) void convolved(const float *const *rows, const float *x, const float *bias, const float *weights, int outputs,
-                      int inputs, int32_t width, size_t stride, float *out) {
+NOINLINE void convolved(const float *const *rows, const float *x, const float *bias, const float *weights, int outputs, int inputs,
+                        int32_t width, size_t stride, float *out) {
     for (int o = 0; o < outputs; o++)
         for (int32_t at = 0; at < width; at += BLOCK) {
             const float *weight = weights + o * inputs * 9;
@@ -252,7 +254,7 @@ static void make_row(Synthesis *s, int k, int32_t y) {
 }
 
 /* Row y of the 1x1 network, and of the linear path. */
-static void mix(Synthesis *s, int32_t y) {
+static void pointwise(Synthesis *s, int32_t y) {
     const Picture *p = s->picture;
     const Level *finest = s->levels;
     float hidden[HIDDEN_MAX * BLOCK];
@@ -281,7 +283,7 @@ static void residual(Synthesis *s, int i, int32_t y, float *out) {
 static void make_first(Synthesis *s, int32_t y) {
     const Picture *p = s->picture;
     size_t stride = s->levels[0].stride;
-    for (; s->next_kept[0] <= clamped(y + 1, p->height); s->next_kept[0]++) mix(s, s->next_kept[0]);
+    for (; s->next_kept[0] <= clamped(y + 1, p->height); s->next_kept[0]++) pointwise(s, s->next_kept[0]);
     float *out = s->kept[1] + (size_t)(y % KEPT * p->channels) * stride;
     residual(s, 0, y, out);
     for (int c = 0; c < p->channels; c++) {
