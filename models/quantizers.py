@@ -12,64 +12,8 @@ from torch.autograd import Function
 
 from . import fused
 
+Relax = Callable[[Tensor, float, float, torch.Generator], Tensor]  # (latents, temperature, noise, generator)
 INSIDE = 1e-6  # how far arguments of atanh stay away from 1
-LEAST = 2.0**-24  # share of a Gaussian's values, so that none is infinite
-
-
-class Draws:
-    """The random numbers of a fit: a `generator`, and noise for latents that is balanced from step to step.
-
-    Of four planes in a row the second is the first's opposite and the fourth the third's, and where one pair is near zero the
-    other is far from it (antithetic variates, Hammersley & Morton 1956). What noise does to a gradient mostly cancels within
-    four steps, while each plane, and its values to each other, are as if they were drawn alone.
-    """
-
-    def __init__(self, generator: torch.Generator) -> None:
-        self.generator = generator
-        self.ahead: list[tuple[Tensor, int]] = []  # planes, and their signs, the next one last
-        self.kind = ""  # of the planes
-
-    def gaussian(self, like: Tensor) -> Tensor:
-        """Of the shape of `like`, and of deviation 1."""
-        return self._next(like, "gaussian")
-
-    def uniform(self, like: Tensor) -> Tensor:
-        """Between -1/2 and 1/2."""
-        return self._next(like, "uniform")
-
-    def _next(self, like: Tensor, kind: str) -> Tensor:
-        if not self.ahead or self.kind != kind or self.ahead[-1][0].shape != like.shape:
-            near, far = (_gaussian_pair if kind == "gaussian" else _uniform_pair)(like, self.generator)
-            self.kind, self.ahead = kind, [(far, -1), (far, 1), (near, -1), (near, 1)]
-        plane, sign = self.ahead.pop()
-        return plane * sign
-
-    def state(self) -> tuple[Tensor, list[tuple[Tensor, int]], str]:
-        return self.generator.get_state(), self.ahead, self.kind
-
-    def load(self, state: tuple[Tensor, list[tuple[Tensor, int]], str]) -> None:
-        generator, ahead, self.kind = state
-        self.generator.set_state(generator)
-        self.ahead = list(ahead)
-
-
-def _gaussian_pair(like: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """The second as far from zero as leaves as large a share of all values beyond it as are nearer than the first."""
-    near = torch.empty_like(like).normal_(generator=generator)
-    share = torch.erf(near.abs() / math.sqrt(2)).clamp_(LEAST, 1 - LEAST)
-    return near, torch.erfinv(1 - share).mul_(_signs(like, generator)).mul_(math.sqrt(2))
-
-
-def _uniform_pair(like: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    near = torch.rand(like.shape, generator=generator, device=like.device, dtype=like.dtype).sub_(0.5)
-    return near, (0.5 - near.abs()).mul_(_signs(like, generator))
-
-
-def _signs(like: Tensor, generator: torch.Generator) -> Tensor:
-    return torch.randint(2, like.shape, generator=generator, device=like.device).mul_(2).sub_(1)
-
-
-Relax = Callable[[Tensor, float, float, Draws], Tensor]  # (latents, temperature, noise, draws)
 
 
 class _SoftRoundNoise(Function):
@@ -114,18 +58,18 @@ def round_ste(x: Tensor) -> Tensor:
     return x + (torch.round(x) - x).detach()
 
 
-def soft_round_gaussian(latents: Tensor, temperature: float, noise: float, draws: Draws) -> Tensor:
+def soft_round_gaussian(latents: Tensor, temperature: float, noise: float, generator: torch.Generator) -> Tensor:
     """`soft_round_noise` with Gaussian noise of this standard deviation."""
-    return soft_round_noise(latents, noise * draws.gaussian(latents), temperature)
+    return soft_round_noise(latents, torch.empty_like(latents).normal_(0, noise, generator=generator), temperature)
 
 
-def soft_round_kumaraswamy(latents: Tensor, temperature: float, noise: float, draws: Draws) -> Tensor:
+def soft_round_kumaraswamy(latents: Tensor, temperature: float, noise: float, generator: torch.Generator) -> Tensor:
     """r(s(x) + u) with s = `soft_round` and r = `conditional_mean` (Kim et al. 2024, section 3.2).
 
     u = v - 1/2, v from Kumaraswamy's distribution of a = `noise` and mode 1/2: 1 is uniform, 2 is narrower.
     """
     b = (2**noise * (noise - 1) + 1) / noise
-    v = (1 - (0.5 + draws.uniform(latents)) ** (1 / b)) ** (1 / noise)
+    v = (1 - torch.rand(latents.shape, generator=generator, device=latents.device) ** (1 / b)) ** (1 / noise)
     return conditional_mean(soft_round(latents, temperature) + (v - 0.5), temperature)
 
 
@@ -136,18 +80,18 @@ def conditional_mean(z: Tensor, temperature: float) -> Tensor:
     return middle + 0.5 + temperature * torch.atanh(wave.clamp(INSIDE - 1, 1 - INSIDE))
 
 
-def uniform_noise(latents: Tensor, temperature: float, noise: float, draws: Draws) -> Tensor:
+def uniform_noise(latents: Tensor, temperature: float, noise: float, generator: torch.Generator) -> Tensor:
     """With noise from an interval of length `noise` around 0 (Ballé et al. 2017)."""
-    return latents + noise * draws.uniform(latents)
+    return latents + noise * (torch.rand(latents.shape, generator=generator, device=latents.device) - 0.5)
 
 
-def round_softly(latents: Tensor, temperature: float, noise: float, draws: Draws) -> Tensor:
+def round_softly(latents: Tensor, temperature: float, noise: float, generator: torch.Generator) -> Tensor:
     """Rounded; the gradient is that of `soft_round`."""
     soft = soft_round(latents, temperature)
     return soft + (torch.round(latents) - soft).detach()
 
 
-def gumbel(latents: Tensor, temperature: float, noise: float, draws: Draws) -> Tensor:
+def gumbel(latents: Tensor, temperature: float, noise: float, generator: torch.Generator) -> Tensor:
     """Between floor and ceiling, sampled: stochastic Gumbel annealing (Yang et al. 2020, section 3.2).
 
     Their logits are -atanh(distance) / temperature, and so is the softmax's temperature; of two classes it is a sigmoid, and
@@ -155,7 +99,7 @@ def gumbel(latents: Tensor, temperature: float, noise: float, draws: Draws) -> T
     """
     floor = torch.floor(latents.detach())
     up = (latents - floor).clamp(INSIDE, 1 - INSIDE)
-    u = (0.5 + draws.uniform(latents)).clamp_(INSIDE, 1 - INSIDE)
+    u = torch.rand(latents.shape, generator=generator, device=latents.device).clamp_(INSIDE, 1 - INSIDE)
     logit = (torch.atanh(up) - torch.atanh(1 - up)) / temperature
     return floor + torch.sigmoid((logit + torch.logit(u)) / temperature)
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn.functional import mse_loss
 
 from ..models.method import Architecture, Inr, Part, Phase, Recipe, Tensors
-from ..models.quantizers import Draws, through_clamp
+from ..models.quantizers import through_clamp
 from .adam import Adam
 from .soap import Soap
 
@@ -74,7 +74,7 @@ class Fit:
     ) -> None:
         self.architecture, self.target, self.lmbda, self.recipe = architecture, target, lmbda, recipe
         self.pixels = architecture.signal.pixels
-        self.draws = Draws(torch.Generator(target.device).manual_seed(seed))
+        self.noise = torch.Generator(target.device).manual_seed(seed)
         self.parts = architecture.parts(recipe.batch)
         self.order: list[int] = []  # of frames, or parts, yet to be seen
         self.mask, self.phase = architecture.mask(target.device), recipe.phases[0]
@@ -168,22 +168,22 @@ class Fit:
         stride, batch, device = self.architecture.stride, self.recipe.batch, self.target.device
         if self.parts and self.phase.frames is None:
             if not self.order:
-                self.order = torch.randperm(len(self.parts), generator=self.draws.generator, device=device).tolist()
+                self.order = torch.randperm(len(self.parts), generator=self.noise, device=device).tolist()
             return self.parts[self.order.pop()]
         frames, first = self.phase.frames, (0, 0)
         if frames is None and 0 < batch < len(self.target):
             if len(self.order) < batch:
-                self.order += torch.randperm(len(self.target), generator=self.draws.generator, device=device).tolist()
+                self.order += torch.randperm(len(self.target), generator=self.noise, device=device).tolist()
             frames, self.order = tuple(self.order[:batch]), self.order[batch:]
         if stride > 1:
-            row, column = torch.randint(stride, (2,), generator=self.draws.generator, device=device).tolist()
+            row, column = torch.randint(stride, (2,), generator=self.noise, device=device).tolist()
             first = row % self.target.shape[2], column % self.target.shape[3]  # a strip has fewer rows than that
         return Part(frames, first, stride)
 
     def _relax(self, latents: Tensor, phase: Phase, progress: float) -> Tensor:
         """Latents as the phase relaxes rounding; nothing outside the grids."""
         temperature, noise = _between(phase.temperature, progress), _between(phase.noise, progress)
-        return phase.latents(latents, temperature, noise, self.draws) * self.mask
+        return phase.latents(latents, temperature, noise, self.noise) * self.mask
 
     @torch.no_grad()
     def measure(self) -> Measure:
@@ -207,7 +207,7 @@ class Fit:
             "inr": ({n: t.detach() for n, t in self.inr.tensors.items()}, self.inr.latents.detach()),
             "best": (self.best.tensors, self.best.latents, self.best_cost),
             "optimizers": (self.networks.state(), self.adam.state_dict()),
-            "draws": self.draws.state(),
+            "noise": self.noise.get_state(),
             "lmbda": self.lmbda,
             "phase": self.recipe.phases.index(self.phase),
             "order": self.order,
@@ -221,7 +221,7 @@ class Fit:
         self.best = Inr(*best)
         self.networks.load(state["optimizers"][0])
         self.adam.load_state_dict(state["optimizers"][1])
-        self.draws.load(state["draws"])
+        self.noise.set_state(state["noise"])
         self.lmbda, self.order = state["lmbda"], list(state["order"])
 
 
