@@ -56,8 +56,8 @@ class Size:
 
 # Sizes by the bytes of the file, up to which each is the best bargain: they cost about 0.4, 0.7, 1.2 and 1.4 kB themselves.
 SIZES = ((2_500, Size(6, 2, 8)), (12_000, Size(10, 4, 16)), (25_000, Size(14, 6, 32)), (float("inf"), Size(14, 6, 48)))
-# The same where there are grids for colour: mixed features cost another 0.4 and 0.7 kB.
-RICH_SIZES = ((7_000, Size(10, 4, 16)), (25_000, Size(14, 6, 32, mixing=8)), (float("inf"), Size(14, 6, 48, mixing=16)))
+# The same where there are grids for colour: mixed features cost another 0.4 kB.
+RICH_SIZES = ((7_000, Size(10, 4, 16)), (25_000, Size(14, 6, 32, mixing=8)), (float("inf"), Size(14, 6, 48, mixing=8)))
 # The same for fast decoding, in parallel order: four networks cost four times as much.
 FAST_SIZES = ((20_000, Size(4, 4, 8, 4)), (float("inf"), Size(10, 4, 16, 10)))
 
