@@ -8,11 +8,17 @@ from inrcodec.models.quantizers import (
     gumbel,
     round_softly,
     soft_round,
+    soft_round_gaussian,
     soft_round_kumaraswamy,
     uniform_noise,
 )
 
 GENERATOR = torch.Generator().manual_seed(0)
+
+
+def test_gaussian_noise_of_latents_is_as_wide_as_said():
+    off = soft_round_gaussian(torch.full((40_000,), 3.0), 1e3, 0.2, GENERATOR) - 3
+    assert off.std().item() == pytest.approx(0.2, rel=0.02)
 
 
 @pytest.mark.parametrize("temperature", [0.1, 0.5])
