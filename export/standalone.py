@@ -16,7 +16,7 @@ from ..runtime.grids import stacks
 from ..runtime.profile import Profile, session
 from ..runtime.squares import linear
 from ..runtime.syntax import Signal
-from ..runtime.synthesis import LEARNED, Window, network_tensors, positions
+from ..runtime.synthesis import LEARNED, Window, mixing, network_tensors, positions
 
 LINK = "features"  # the name under which each graph takes the output of the run before
 PIXELS = "pixels"
@@ -47,8 +47,7 @@ def runs(profile: Profile, tensors: dict[str, np.ndarray]) -> list[Run]:
         inputs |= {name: f"{name}.{level}" for name in LEARNED if f"{name}.{level}" in tensors}
         plan.append(Run(0, inputs, f"stack.{level}"))
         if level in profile.manifest.mixed:
-            own = {name.partition(".")[2]: name for name in tensors if name.startswith(f"mixing{level}.")}
-            plan.append(Run(1, {LINK: plan[-1].output, **own}, f"mixed.{level}"))
+            plan.append(Run(1, {LINK: plan[-1].output, **mixing(level, tensors)}, f"mixed.{level}"))
         last = plan[-1].output
     for k in range(len(profile.own) - 1 if levels else 0, len(profile.own)):
         names = [node.name for node in session(profile.graphs[k], 1).get_inputs()]

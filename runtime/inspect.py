@@ -72,8 +72,9 @@ def macs_per_pixel(manifest: Manifest, signal: Signal, segment: Segment) -> dict
     context = per_latent * sum(coded) + sum(n * area for n, area in zip(inter, areas[1:]))
     each = FILTER if "upsampling.filters" in sizes else 0
     stack = [1 + PAIR * (level in manifest.chroma) for level in range(manifest.levels)]
+    shapes = {name: symbols.shape for group in segment.groups.values() for name, symbols in group.symbols.items()}
     for level in manifest.mixed:
-        stack[level] += sizes[f"mixing{level}.last.weight"] // sizes[f"mixing{level}.first.bias"] // 9
+        stack[level] += shapes[f"mixing{level}.last.weight"][0]
     upsampling = sum((DOUBLING * sum(stack[k + 1 :]) + each) * area for k, area in enumerate(areas[:-1]))
     upsampling += sum(n * areas[k] for name, n in weights.items() for k in manifest.mixed if name.startswith(f"mixing{k}."))
     return {"context": context / signal.pixels, "upsampling": upsampling / signal.pixels, "synthesis": float(synthesis)}

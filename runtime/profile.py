@@ -146,6 +146,9 @@ class Manifest:
             below = 0 if motion else grids["levels"]
             given = {"order": order, "counts": counts, "method": method, "macs": macs, "motion": motion}
             given |= {"chroma": _levels(facts, "chroma", below), "mixed": _levels(facts, "mixed", below - 1)}
+            convolutions = {name for name, dimensions, _ in tensors if len(dimensions) == 4}
+            if lacking := {f"mixing{level}.last.weight" for level in given["mixed"]} - convolutions:
+                raise ValueError(f"mixed levels without {', '.join(sorted(lacking))}")
             return replace(cls(name, sizes, tensors), **grids, **flags, **given)
         except (ValueError, TypeError, KeyError, OverflowError) as error:
             raise BitstreamError(f"wanted a profile's manifest, got {error}") from None

@@ -103,10 +103,8 @@ class Synthesis:
         self.tensors = {name: from_afar(t) if octaves else t for name, t in network_tensors(segment).items()}
         levels, mixed = profile.manifest.levels, profile.manifest.mixed
         self.mixed = {
-            k: {n.partition(".")[2]: t for n, t in self.tensors.items() if n.startswith(f"mixing{k}.")} for k in mixed
+            level: {taken: self.tensors[name] for taken, name in mixing(level, self.tensors).items()} for level in mixed
         }
-        if not all("last.weight" in tensors for tensors in self.mixed.values()):
-            raise BitstreamError(f"wanted tensors mixingK.last.weight of levels {mixed}, got {sorted(self.tensors)}")
         self.learned = {taken: self.tensors[name] for taken, name in LEARNED.items() if name in self.tensors}
         if any(len(rows) != levels - 1 for rows in self.learned.values()):
             raise BitstreamError(f"wanted {levels - 1} rows of upsampling in a profile of {levels} levels")
@@ -207,6 +205,11 @@ class Synthesis:
         }
         doubled = shaped(run(self.graphs[0], feeds, self.threads), (1, len(grid) + stack.shape[1], *made.shape))
         return window.of(self._mixed(wide.of(doubled, made.origin), self.octaves + level), wide.origin)
+
+
+def mixing(level: int, names: Iterable[str]) -> dict[str, str]:
+    """Inputs of the graph that mixes a level's stack, and which of the tensors' `names` they take."""
+    return {name.partition(".")[2]: name for name in names if name.startswith(f"mixing{level}.")}
 
 
 def positions(signal: Signal, shape: tuple[int, int], window: Window, frame: int = 0) -> dict[str, np.ndarray]:

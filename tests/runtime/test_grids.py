@@ -36,6 +36,11 @@ def test_levels_that_are_mixed_out_of_bounds_are_refused(wrong):
         Manifest.from_json(replace(MANIFEST, mixed=wrong).to_json())
 
 
+def test_levels_that_are_mixed_by_no_network_are_refused():
+    with pytest.raises(BitstreamError, match=r"mixed levels without mixing1\.last\.weight, mixing2\.last\.weight"):
+        Manifest.from_json(replace(MANIFEST, mixed=(1, 2)).to_json())
+
+
 def test_frames_that_are_predicted_have_none():
     motion = load("reel7").manifest.motion
     with pytest.raises(BitstreamError, match="chroma out of bounds"):
