@@ -16,6 +16,7 @@ probability tables, a straight-through clamp, and a size chosen per picture by w
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
+from string import digits
 
 import torch
 from torch import Tensor
@@ -35,7 +36,7 @@ from ..rates import self_laplace_bits
 
 HYPER = 3  # the coarsest levels have hyper-latents too
 LEVELS = (7, 8, 9)
-STEPS = {"context": 2**-5, "inter": 2**-4, "upsampling": 2**-9, "synthesis": 2**-7}  # near those of a file's networks
+STEPS = {"context": 2**-5, "inter": 2**-4, "upsampling": 2**-9, "mixing": 2**-5, "synthesis": 2**-7}  # near a file's
 RATED = 2e-3  # lambda above which networks are so much of a file that their rate in the loss pays
 CHROMA = (2, 3)  # levels with a pair of grids for colour
 MIXED = (1, 2)  # levels whose stack is mixed, where there are grids for colour
@@ -105,7 +106,8 @@ def profiles() -> Iterator[tuple[Manifest, tuple[Graph, ...]]]:
 
 def networks_bits(tensors: Tensors) -> Tensor:
     """What writing them takes, each under a Laplace fitted to itself."""
-    return torch.stack([self_laplace_bits(w, STEPS[name.partition(".")[0]]) for name, w in tensors.items()]).sum()
+    steps = {name: STEPS[name.partition(".")[0].rstrip(digits)] for name in tensors}
+    return torch.stack([self_laplace_bits(w, steps[name]) for name, w in tensors.items()]).sum()
 
 
 def recipe(lmbda: float) -> Recipe:

@@ -40,6 +40,17 @@ def test_mixed_features_begin_as_nothing():
     assert second.tensors["synthesis.skip.weight"][:, -3:].equal(0.3 * torch.eye(3))
 
 
+@pytest.mark.parametrize("mixing, chroma", [(0, ()), (0, CHROMA), (4, CHROMA)])
+def test_the_networks_rate_counts_every_tensor(mixing, chroma):
+    made = architecture(Signal(40, 56), Size(6, 2, 5, mixing=mixing), chroma=chroma)
+    tensors = made.init(torch.rand(1, 3, 40, 56), torch.Generator().manual_seed(0)).tensors
+    tensors = {name: (tensor + 0.1).requires_grad_() for name, tensor in tensors.items()}
+    bits = pyramid().recipe(0.004).phases[0].bits
+    assert bits and pyramid().recipe(0.001).phases[0].bits is None
+    bits(tensors).backward()
+    assert all(tensor.grad is not None and tensor.grad.any() for tensor in tensors.values())
+
+
 @pytest.mark.parametrize("order", ["raster", "parallel"])
 @pytest.mark.parametrize("size", [(1, 1), (33, 50), (70, 9)])
 def test_a_canvas_holds_each_grid_once(order, size):
