@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#define INRC_FUSED inrc_fused_2 /* VERSION in fused.py */
+#define INRC_FUSED inrc_fused_3 /* VERSION in fused.py */
 #define LANES 64
 #define VECTORS (LANES / 16)
 #define SIDE 64              /* inputs or outputs of a layer, at most */
@@ -336,24 +336,95 @@ void inrc_pointwise(pointwise_scratch *s, const float *x, size_t n, size_t start
     }
 }
 
-/* 3x3 convolution of `channels` (at most 4) planes, padded by one, into as many of rows x columns: see `_Conv3x3`. */
-FOR_EVERY_CPU
-void inrc_conv3x3(const float *restrict padded, int channels, size_t rows, size_t columns, const float *weight,
-                  const float *bias, float *restrict out)
+/* How long a row of `columns` is with room for a vector behind the two places at either end. */
+INLINE size_t roomy(size_t columns) { return columns + 4 + 32; }
+
+/* Whether row y of a picture is what its row r + dy - 1 is, where edges repeat. */
+INLINE int is_row(size_t y, size_t r, int dy, size_t rows)
 {
-    size_t wide = columns + 2, plane = wide * (rows + 2);
-    for (int o = 0; o < channels; o++)
-        for (size_t y = 0; y < rows; y++) {
-            float *to = out + (o * rows + y) * columns;
-            for (size_t x = 0; x < columns; x++)
-                to[x] = bias[o];
-            for (int i = 0; i < channels; i++)
-                for (int dy = 0; dy < 3; dy++) {
-                    const float *from = padded + i * plane + (y + dy) * wide, *w = weight + ((o * channels + i) * 3 + dy) * 3;
-                    for (size_t x = 0; x < columns; x++)
-                        to[x] += w[0] * from[x] + w[1] * from[x + 1] + w[2] * from[x + 2];
-                }
+    size_t place = r + dy;
+    return y == (place < 1 ? 0 : place > rows ? rows - 1 : place - 1);
+}
+
+INLINE void widen(const float *x, size_t columns, float *to)
+{
+    to[0] = x[0], to[columns + 1] = x[columns - 1];
+    memcpy(to + 1, x, sizeof(float) * columns);
+}
+
+size_t inrc_conv3x3_scratch(int inputs, int outputs, size_t columns)
+{
+    return sizeof(vec) * 9 * inputs * outputs + sizeof(float) * roomy(columns) * (3 * outputs + 2);
+}
+
+/* 3x3 convolution of `inputs` planes of rows x columns, whose edges repeat, into `outputs`: see `_Conv3x3`. */
+FOR_EVERY_CPU
+void inrc_conv3x3(void *scratch, const float *restrict x, int inputs, int outputs, size_t rows, size_t columns,
+                  const float *weight, const float *bias, float *restrict out)
+{
+    float *wide = scratch;
+    for (int o = 0; o < outputs; o++)
+        for (size_t k = 0; k < rows * columns; k++)
+            out[o * rows * columns + k] = bias ? bias[o] : 0;
+    for (size_t y = 0; y < rows; y++)
+        for (int i = 0; i < inputs; i++) {
+            widen(x + (i * rows + y) * columns, columns, wide);
+            for (size_t r = y ? y - 1 : 0; r < rows && r < y + 2; r++)
+                for (int dy = 0; dy < 3; dy++)
+                    for (int o = 0; o < outputs && is_row(y, r, dy, rows); o++) {
+                        const float *w = weight + ((o * inputs + i) * 3 + dy) * 3;
+                        float *to = out + (o * rows + r) * columns;
+                        for (size_t k = 0; k < columns; k++)
+                            to[k] += w[0] * wide[k] + w[1] * wide[k + 1] + w[2] * wide[k + 2];
+                    }
         }
+}
+
+INLINE vec loaded(const float *from)
+{
+    vec x;
+    memcpy(&x, from, sizeof x);
+    return x;
+}
+
+/* Its gradients: into `g_x`, and added to what `g_weight` holds. */
+FOR_EVERY_CPU
+void inrc_conv3x3_back(void *scratch, const float *restrict x, int inputs, int outputs, size_t rows, size_t columns,
+                       const float *weight, const float *restrict g, float *restrict g_x, float *restrict g_weight)
+{
+    size_t length = roomy(columns);
+    vec *sums = scratch;
+    float *wide = (float *)(sums + 9 * inputs * outputs), *back = wide + length, *given = back + length;
+    memset(scratch, 0, inrc_conv3x3_scratch(inputs, outputs, columns));
+    for (size_t y = 0; y < rows; y++) {
+        size_t first = y ? y - 1 : 0, last = y + 1 < rows ? y + 1 : y;
+        for (size_t r = y ? last : 0; r <= last; r++) /* the others are there already */
+            for (int o = 0; o < outputs; o++)
+                memcpy(given + (r % 3 * outputs + o) * length + 2, g + (o * rows + r) * columns, sizeof(float) * columns);
+        for (int i = 0; i < inputs; i++) {
+            widen(x + (i * rows + y) * columns, columns, wide);
+            memset(back, 0, sizeof(float) * length);
+            for (size_t r = first; r <= last; r++)
+                for (int dy = 0; dy < 3; dy++)
+                    for (int o = 0; o < outputs && is_row(y, r, dy, rows); o++) {
+                        const float *from = given + (r % 3 * outputs + o) * length;
+                        size_t tap = ((o * inputs + i) * 3 + dy) * 3;
+                        vec a = sums[tap], b = sums[tap + 1], c = sums[tap + 2];
+                        vec u = all(weight[tap]), v = all(weight[tap + 1]), w = all(weight[tap + 2]);
+                        for (size_t k = 0; k < columns + 2; k += 16) {
+                            vec here = loaded(from + k + 2), to = loaded(back + k);
+                            a += here * loaded(wide + k), b += here * loaded(wide + k + 1), c += here * loaded(wide + k + 2);
+                            to += u * here + v * loaded(from + k + 1) + w * loaded(from + k);
+                            memcpy(back + k, &to, sizeof to);
+                        }
+                        sums[tap] = a, sums[tap + 1] = b, sums[tap + 2] = c;
+                    }
+            float *to = g_x + (i * rows + y) * columns;
+            memcpy(to, back + 1, sizeof(float) * columns);
+            to[0] += back[0], to[columns - 1] += back[columns + 1];
+        }
+    }
+    gathered(sums, 1, 9 * inputs * outputs, 0, g_weight, 0, 1);
 }
 
 INLINE float dot(const float *a, const float *b, size_t n)
@@ -368,29 +439,6 @@ INLINE float dot(const float *a, const float *b, size_t n)
     for (; i < n; i++)
         rest += a[i] * b[i];
     return rest;
-}
-
-/* Its gradients, which are added to what `g_padded` and `g_weight` hold. */
-FOR_EVERY_CPU
-void inrc_conv3x3_back(const float *restrict padded, int channels, size_t rows, size_t columns, const float *weight,
-                       const float *restrict g, float *restrict g_padded, float *restrict g_weight)
-{
-    size_t wide = columns + 2, plane = wide * (rows + 2);
-    for (size_t y = 0; y < rows; y++)
-        for (int o = 0; o < channels; o++) {
-            const float *by = g + (o * rows + y) * columns;
-            for (int i = 0; i < channels; i++)
-                for (int dy = 0; dy < 3; dy++) {
-                    size_t line = i * plane + (y + dy) * wide, tap = ((o * channels + i) * 3 + dy) * 3;
-                    const float *w = weight + tap;
-                    for (int dx = 0; dx < 3; dx++) {
-                        float *to = g_padded + line + dx;
-                        g_weight[tap + dx] += dot(by, padded + line + dx, columns);
-                        for (size_t x = 0; x < columns; x++)
-                            to[x] += w[dx] * by[x];
-                    }
-                }
-        }
 }
 
 /* What lies at i - 2 ... i + 2 of n, where edges repeat. */

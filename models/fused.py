@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ..runtime.native import SWITCH, built
 
-VERSION = 2  # of the functions; `fused.c` has the same
+VERSION = 3  # of the functions; `fused.c` has the same
 SIDE = 64  # inputs or outputs of a layer, at most
 CHANNELS = 4  # of pixels, at most
 ALIGNMENT = 64  # bytes
@@ -37,8 +37,9 @@ def library() -> ctypes.CDLL | None:
     fused.inrc_rate.restype = ctypes.c_double
     fused.inrc_rate.argtypes = (*(Pointer,) * 5, size, size, Pointer, number, number, size, number, *(Pointer,) * 5)
     fused.inrc_pointwise.argtypes = (Pointer, Pointer, size, size, size, number, number, number, *(Pointer,) * 5)
-    fused.inrc_conv3x3.argtypes = (Pointer, number, size, size, *(Pointer,) * 3)
-    fused.inrc_conv3x3_back.argtypes = (Pointer, number, size, size, *(Pointer,) * 4)
+    fused.inrc_conv3x3_scratch.restype, fused.inrc_conv3x3_scratch.argtypes = size, (number, number, size)
+    fused.inrc_conv3x3.argtypes = (Pointer, Pointer, number, number, size, size, *(Pointer,) * 3)
+    fused.inrc_conv3x3_back.argtypes = (Pointer, Pointer, number, number, size, size, *(Pointer,) * 4)
     fused.inrc_double_rows.argtypes = (Pointer, size, size, size, *(Pointer,) * 2)
     fused.inrc_double_rows_back.argtypes = (Pointer, size, size, size, *(Pointer,) * 4)
     fused.inrc_double_columns.argtypes = (Pointer, size, size, *(Pointer,) * 3)
@@ -180,22 +181,30 @@ def _pointwise(x: Tensor, weights: Sequence[Tensor], out: Tensor, line: Tensor, 
     return [torch.stack(each).sum(0) for each in zip(*_shared(part, x.shape[1]))]
 
 
-def conv3x3(padded: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """(1, c, h + 2, w + 2) -> (1, c, h, w)"""
-    _, channels, rows, columns = padded.shape
-    padded, weight, out = padded.contiguous(), weight.contiguous(), padded.new_empty(1, channels, rows - 2, columns - 2)
-    shape = channels, rows - 2, columns - 2
-    _functions().inrc_conv3x3(padded.data_ptr(), *shape, weight.data_ptr(), bias.data_ptr(), out.data_ptr())
+def conv3x3(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """(1, c, h, w) -> (1, c', h, w); edges repeat."""
+    x, weight, out = x.contiguous(), weight.contiguous(), x.new_empty(1, len(weight), *x.shape[2:])
+    room, *shape = _conv3x3_facts(x, weight)
+    given = weight.data_ptr(), None if bias is None else bias.data_ptr()
+    _functions().inrc_conv3x3(room, x.data_ptr(), *shape, *given, out.data_ptr())
     return out
 
 
-def conv3x3_back(padded: Tensor, weight: Tensor, grad: Tensor) -> tuple[Tensor, Tensor]:
-    """Gradients of `padded` and `weight`."""
-    padded, weight, grad = padded.contiguous(), weight.contiguous(), grad.contiguous()
-    g_padded, g_weight = torch.zeros_like(padded), torch.zeros_like(weight)
-    given = weight.data_ptr(), grad.data_ptr(), g_padded.data_ptr(), g_weight.data_ptr()
-    _functions().inrc_conv3x3_back(padded.data_ptr(), *grad.shape[1:], *given)
-    return g_padded, g_weight
+def conv3x3_back(x: Tensor, weight: Tensor, grad: Tensor) -> tuple[Tensor, Tensor]:
+    """Gradients of x and `weight`."""
+    x, weight, grad = x.contiguous(), weight.contiguous(), grad.contiguous()
+    g_x, g_weight = torch.empty_like(x), torch.zeros_like(weight)
+    room, *shape = _conv3x3_facts(x, weight)
+    given = weight.data_ptr(), grad.data_ptr(), g_x.data_ptr(), g_weight.data_ptr()
+    _functions().inrc_conv3x3_back(room, x.data_ptr(), *shape, *given)
+    return g_x, g_weight
+
+
+def _conv3x3_facts(x: Tensor, weight: Tensor) -> tuple[int, ...]:
+    """Room to work in, inputs, outputs, rows and columns."""
+    (outputs, inputs), (rows, columns) = weight.shape[:2], x.shape[2:]
+    room = _room("conv3x3", _functions().inrc_conv3x3_scratch(inputs, outputs, columns))
+    return room, inputs, outputs, rows, columns
 
 
 def double(x: Tensor, phases: Tensor, dim: int) -> Tensor:

@@ -73,5 +73,5 @@ def mixing_graph(tensors: Tensors) -> Tensor:
     """features (1, c, h, w) -> (1, c + FEATURES, h, w); edges repeat."""
     features = tensors["features"]
     hidden = torch.relu(F.conv2d(features, tensors["first.weight"][:, :, None, None], tensors["first.bias"]))
-    more = conv3x3(F.pad(hidden, (1, 1, 1, 1), mode="replicate"), tensors["last.weight"])
+    more = conv3x3(hidden, tensors["last.weight"])
     return torch.cat([features, more], 1)

@@ -55,10 +55,7 @@ class Conv:
     def __call__(self, x: Tensor, tensors: Tensors) -> Tensor:
         """(1, c, height, width) -> (1, c', height, width); edges repeat."""
         weight, bias = (tensors[f"synthesis.{self.name}.{kind}"] for kind in ("weight", "bias"))
-        if self.side == 1:
-            y = F.conv2d(x, weight[:, :, None, None], bias)
-        else:
-            y = conv3x3(F.pad(x, (1, 1, 1, 1), mode="replicate"), weight, bias)
+        y = F.conv2d(x, weight[:, :, None, None], bias) if self.side == 1 else conv3x3(x, weight, bias)
         return self.after(x + y if self.residual else y)
 
 
@@ -220,49 +217,56 @@ def synthesize(features: Tensor, tensors: dict[str, Tensor]) -> Tensor:
 
 
 class _Conv3x3(Function):
-    """`conv2d` of the padded (1, c, h + 2, w + 2) with (c', c, 3, 3), with a backward pass for few channels.
+    """`conv3x3`, with a backward pass for few channels.
 
     For three channels it takes a fifth of oneDNN's: the input's gradient is a convolution again, the weights' are nine
     products of shifted flat views.
     """
 
     @staticmethod
-    def forward(ctx, padded, weight, bias):
-        ctx.save_for_backward(padded, weight)
+    def forward(ctx, x, weight, bias):
+        ctx.save_for_backward(x, weight)
         ctx.biased = bias is not None
-        if bias is not None and len(weight) == weight.shape[1] <= fused.CHANNELS and fused.takes(padded, weight):
-            return fused.conv3x3(padded, weight, bias)
-        return F.conv2d(padded, weight, bias)
+        if _is_narrow(x, weight):
+            return fused.conv3x3(x, weight, bias)
+        return F.conv2d(_widened(x), weight, bias)
 
     @staticmethod
     def backward(ctx, grad):  # pyright: ignore[reportIncompatibleMethodOverride]
-        padded, weight = ctx.saved_tensors
+        x, weight = ctx.saved_tensors
         g_bias = grad.sum((0, 2, 3)) if ctx.biased else None
-        if len(weight) == weight.shape[1] <= fused.CHANNELS and fused.takes(padded, weight):
-            return *fused.conv3x3_back(padded, weight, grad), g_bias
-        columns = padded.shape[3]
+        if _is_narrow(x, weight):
+            return *fused.conv3x3_back(x, weight, grad), g_bias
+        padded, columns = _widened(x), x.shape[3] + 2
         g_padded = F.conv2d(F.pad(grad, (2, 2, 2, 2)), weight.flip(2, 3).transpose(0, 1))
         flat, g = padded[0].flatten(1), F.pad(grad[0], (0, 2)).flatten(1)[:, :-2]  # rows as long as the padded ones
         n = g.shape[1]
         shifts = [row * columns + column for row in range(3) for column in range(3)]
         g_weight = torch.stack([g @ flat[:, shift : shift + n].t() for shift in shifts], -1)
-        return g_padded, g_weight.view(weight.shape), g_bias
+        return torch.ops.aten.replication_pad2d_backward(g_padded, x, (1, 1, 1, 1)), g_weight.view(weight.shape), g_bias
+
+
+def _is_narrow(x: Tensor, weight: Tensor) -> bool:
+    return len(weight) <= fused.CHANNELS and weight.shape[1] <= fused.SIDE and fused.takes(x, weight)
+
+
+def _widened(x: Tensor) -> Tensor:
+    return F.pad(x, (1, 1, 1, 1), mode="replicate")
 
 
 def residuals(x: Tensor, tensors: dict[str, Tensor]) -> Tensor:
     """The 3x3 convolutions on (1, channels, height, width): x + conv(x) twice, with a ReLU between."""
     for i in range(RESIDUALS):
-        padded = F.pad(x, (1, 1, 1, 1), mode="replicate")
-        x = x + conv3x3(padded, tensors[f"synthesis.residual{i}.weight"], tensors[f"synthesis.residual{i}.bias"])
+        x = x + conv3x3(x, tensors[f"synthesis.residual{i}.weight"], tensors[f"synthesis.residual{i}.bias"])
         x = torch.relu(x) if i < RESIDUALS - 1 else x
     return x
 
 
-def conv3x3(padded: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """`conv2d`; a graph gets the plain one, and so does what `fused.plain` is for."""
+def conv3x3(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """(1, c, h, w) -> (1, c', h, w), edges repeat; a graph gets torch's operations, and so does what `fused.plain` is for."""
     if fused.is_plain():
-        return F.conv2d(padded, weight, bias)
-    return _Conv3x3.apply(padded, weight, bias)  # pyright: ignore[reportReturnType]
+        return F.conv2d(_widened(x), weight, bias)
+    return _Conv3x3.apply(x, weight, bias)  # pyright: ignore[reportReturnType]
 
 
 def synthesis_graph(tensors: dict[str, Tensor]) -> Tensor:

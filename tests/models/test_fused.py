@@ -6,7 +6,7 @@ import torch
 from inrcodec.models import fused
 from inrcodec.models.parts.context import init_context, latent_bits
 from inrcodec.models.parts.latents import Canvas, grid_shapes
-from inrcodec.models.parts.synthesis import init_synthesis, synthesize
+from inrcodec.models.parts.synthesis import conv3x3, init_synthesis, synthesize
 from inrcodec.models.parts.upsampling import pyramid_features
 from inrcodec.models.quantizers import soft_round_noise
 from inrcodec.runtime.native import SWITCH
@@ -83,6 +83,17 @@ def test_synthesis(channels, hidden, height, width, called):
     features = torch.randn(7, height, width, generator=generator)
     assert_alike(lambda features, *tensors: synthesize(features, dict(zip(start, tensors))), [features, *start.values()])
     assert set(called) == {"pointwise", "pointwise_back", "conv3x3", "conv3x3_back"}
+
+
+@pytest.mark.parametrize("inputs, outputs, biased", [(8, 3, False), (3, 3, True), (1, 4, True), (64, 1, False)])
+@pytest.mark.parametrize("height, width", [(37, 90), (2, 16), (1, 9), (40, 1), (1, 1)])
+def test_conv3x3(inputs, outputs, biased, height, width, called):
+    generator = torch.Generator().manual_seed(0)
+    x, weight, bias = (
+        torch.randn(shape, generator=generator) for shape in ((1, inputs, height, width), (outputs, inputs, 3, 3), outputs)
+    )
+    assert_alike(lambda x, weight: conv3x3(x, weight, bias.to(x) if biased else None), [x, weight])
+    assert set(called) == {"conv3x3", "conv3x3_back"}
 
 
 @pytest.mark.parametrize("height, width", [(37, 90), (1, 9), (40, 1)])
