@@ -13,7 +13,7 @@ import numpy as np
 from .coder import Coder
 from .cosets import code_cosets
 from .group import Group
-from .native import NativeDecoder, Seen, with_slack
+from .native import INPUTS_MAX, NativeDecoder, Seen, with_slack
 from .network import EXACT, EXACT_FLOAT32, LIMIT, SUM_BITS, TOP, UNIT_BITS, WEIGHT_BITS, Array, Network
 from .orders import CAUSAL, ORDERS
 from .wavefronts import code_wavefronts
@@ -141,7 +141,7 @@ def coarser_grids(grids: list[Array], levels: int, hyper: int, level: int) -> Se
 
 def inter_features(coder: Coder, layer: tuple[Array, Array], shape: tuple[int, int], seen: Seen) -> Array:
     """Linear maps of the grids `seen`, repeated up to (h, w) = `shape`, in 1/64: (features, h, w) int32."""
-    if isinstance(coder, NativeDecoder):
+    if isinstance(coder, NativeDecoder) and max(layer[0].shape) <= INPUTS_MAX:
         return coder.inter(layer, shape, seen)
     dtype = np.float32 if _largest_sum(layer) < EXACT_FLOAT32 else np.float64
     weights = (layer[0].T * 2.0 ** (UNIT_BITS - WEIGHT_BITS)).astype(dtype)

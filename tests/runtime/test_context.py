@@ -102,9 +102,10 @@ def test_features_of_other_grids_are_refused():
         code_grids(Meter(), random_model(6, 2, [n - 1 for n in seen]), shapes, hyper, ones)
 
 
-def test_networks_too_wide_for_the_kernel_are_numpys():
+@pytest.mark.parametrize("features", [INPUTS_MAX, INPUTS_MAX + 1, 500])
+def test_networks_too_wide_for_the_kernel_are_numpys(features):
     shapes, hyper, seen = pyramid(9, 14)
-    model = random_model(24, INPUTS_MAX, seen)
+    model = random_model(24, features, seen)
     assert not model.networks[0].kernel.small
     assert_round_trip(model, shapes, hyper, [np.ones(shape, np.int32) for shape in [*hyper[::-1], *shapes[::-1]]])
 
