@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from .coder import Coder
-from .group import Group, count, shaped
+from .group import Group, count, known, shaped
 from .profile import Manifest
 from .wire import Wire
 
@@ -20,7 +20,9 @@ def code_frame(
     for name, members in manifest.alone.items():
         group, shapes = groups[name], {tensor: manifest.shape(dimensions, sizes) for tensor, dimensions in members}
         flat = None if given is None else np.concatenate([group.symbols[tensor][given].ravel() for tensor in shapes])
-        groups[name] = replace(group, symbols=shaped(group.model.code(coder, count(shapes), flat), shapes))
+        groups[name] = replace(
+            group, symbols=shaped(known(group.model, group.model.code(coder, count(shapes), flat)), shapes)
+        )
     return groups
 
 

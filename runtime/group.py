@@ -1,5 +1,6 @@
 """A group of network tensors: whole, or as differences to a clip's first segment's group of that name."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -56,7 +57,7 @@ def code_group(
     if base and coder.integer(2, given.differences is not None if given else None):
         return code_differences(coder, shapes, base(), given)
     exponent, model = code_record(coder, given, histograms)
-    flat = model.code(coder, count(shapes), None if given is None else given.flat)
+    flat = known(model, model.code(coder, count(shapes), None if given is None else given.flat))
     return Group(exponent, model, shaped(flat, shapes))
 
 
@@ -72,18 +73,23 @@ def code_differences(coder: Coder, shapes: dict[str, tuple[int, ...]], base: Gro
         raise BitstreamError(f"wanted differences of tensors {base.shapes} as the first segment has them, got {shapes}")
     model = code_model(coder, given.differences if given else None)
     flat = base.flat + model.code(coder, count(shapes), given.flat - base.flat if given else None)
-    least, most = base.model.range
-    if flat.size and not least <= flat.min() <= flat.max() <= most:
-        raise BitstreamError(f"wanted differences to symbols from {least} to {most}, got up to {np.abs(flat).max()}")
-    return Group(base.exponent, base.model, shaped(flat, shapes), model)
+    return Group(base.exponent, base.model, shaped(known(base.model, flat), shapes), model)
+
+
+def known(model: EntropyModel, symbols: np.ndarray) -> np.ndarray:
+    """`symbols`. Raises BitstreamError where `model` has no such ones: sums of them could be beyond int64."""
+    least, most = model.range
+    if symbols.size and not least <= symbols.min() <= symbols.max() <= most:
+        raise BitstreamError(f"wanted symbols from {least} to {most}, got {symbols.min()} to {symbols.max()}")
+    return symbols
 
 
 def count(shapes: dict[str, tuple[int, ...]]) -> int:
     """Of symbols."""
-    return sum(int(np.prod(shape)) for shape in shapes.values())
+    return sum(math.prod(shape) for shape in shapes.values())
 
 
 def shaped(flat: np.ndarray, shapes: dict[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
     """By name what `Group.flat` has in a row."""
-    ends = np.cumsum([int(np.prod(shape)) for shape in shapes.values()])
+    ends = np.cumsum([math.prod(shape) for shape in shapes.values()])
     return {name: part.reshape(shape) for (name, shape), part in zip(shapes.items(), np.split(flat, ends[:-1]))}

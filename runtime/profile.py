@@ -53,6 +53,7 @@ OPTIMIZATION = "ORT_ENABLE_EXTENDED"  # ONNX Runtime's level: for few channels f
 LEVELS_MAX, HALO_MAX, PERIOD_MAX = 16, 64, 1024
 COUNT_MAX, HISTOGRAMS_MAX = 2**24, 1024  # of a histogram, and of a group
 ARENA_MAX = 1 << 30  # bytes that a graph which is not ours may take; HNeRV's for 720 rows does not fit in 768 MiB
+WEIGHTS_MAX = 2**24  # values over all tensors of a segment
 GRAPHS_MAX, GRAPH_MAX = 8, 2**20  # graphs of a profile, bytes of one
 
 
@@ -127,9 +128,9 @@ class Manifest:
         """Raises BitstreamError where `text` is no manifest."""
         try:
             facts = dict(json.loads(text))
-            sizes = tuple((str(name), int(most)) for name, most in facts.pop("sizes"))
+            sizes = tuple((str(name), _dimension(most)) for name, most in facts.pop("sizes"))
             tensors = tuple(
-                (str(n), tuple(d if isinstance(d, int) else str(d) for d in dims), str(g))
+                (str(n), tuple(d if isinstance(d, str) else _dimension(d) for d in dims), str(g))
                 for n, dims, g in facts.pop("tensors")
             )
             grids = {name: int(facts.pop(name)) for name in ("levels", "hyper", "halo")}
@@ -162,6 +163,13 @@ def _motion(facts: dict[str, object], levels: int) -> Motion:
     return Motion(added, flow, period)
 
 
+def _dimension(number: object) -> int:
+    """Raises ValueError for what is none of a tensor."""
+    if not (isinstance(number, int) and 0 < number <= WEIGHTS_MAX):
+        raise ValueError(f"wanted dimensions and sizes of 1 to {WEIGHTS_MAX}, got {number!r}")
+    return number
+
+
 def _levels(facts: dict[str, Any], name: str, below: int) -> tuple[int, ...]:
     """Raises ValueError or TypeError for what are no ascending levels `below` that."""
     levels = tuple(int(level) for level in facts.pop(name, ()))
@@ -192,9 +200,13 @@ class Profile:
 
     @cached_property
     def manifest(self) -> Manifest:
-        """Raises BitstreamError where the first graph brings none."""
+        """Raises BitstreamError where the first graph brings none, or one of another number of graphs."""
         metadata = session(self.graphs[0], 1).get_modelmeta().custom_metadata_map
-        return Manifest.from_json(metadata.get(KEY, "null"))
+        manifest = Manifest.from_json(metadata.get(KEY, "null"))
+        wanted = (4 if manifest.motion else 3 if manifest.mixed else 2) if manifest.levels else len(self.graphs)
+        if len(self.graphs) != wanted:
+            raise BitstreamError(f"wanted {wanted} graphs of {manifest.name}, got {len(self.graphs)}")
+        return manifest
 
     @property
     def own(self) -> tuple[bytes, ...]:

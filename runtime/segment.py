@@ -4,6 +4,7 @@ A clip's segments but the first say of each group of tensors whether it is whole
 of that name. The first is read once; so each of the others can be had without those between.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -15,11 +16,11 @@ from .framewise import code_frame, code_streams
 from .grids import kinds
 from .group import Group, code_group, code_record
 from .partial import PartialDecoder
-from .profile import Manifest
-from .syntax import Signal
+from .profile import WEIGHTS_MAX, Manifest
+from .syntax import PIXELS_MAX, Signal
 from .wire import BitstreamError, Reader, Writer
 
-WEIGHTS_MAX = 2**24  # values over all tensors of a segment
+FRAME_MIN = 2**14  # pixels that a frame counts at least: it has many grids
 
 
 @dataclass(frozen=True)
@@ -50,12 +51,14 @@ def code_segment(
     have a `base`."""
     if manifest.levels and signal.frames > 1 and not manifest.motion:
         raise BitstreamError(f"wanted one frame with {manifest.name}, got {signal.frames}")
+    if manifest.levels and signal.frames * max(FRAME_MIN, signal.height * signal.width) > PIXELS_MAX:
+        raise BitstreamError(f"wanted latents of at most {PIXELS_MAX} pixels, got {signal.frames} frames")
     sizes = {name: coder.integer(most, given.sizes[name] - 1 if given else None) + 1 for name, most in manifest.sizes}
     shapes = {
         group: {name: manifest.shape(dimensions, {**signal.sizes, **sizes}) for name, dimensions in tensors}
         for group, tensors in (manifest.groups | manifest.alone).items()
     }
-    if (n := sum(int(np.prod(shape)) for tensors in shapes.values() for shape in tensors.values())) > WEIGHTS_MAX:
+    if (n := sum(math.prod(shape) for tensors in shapes.values() for shape in tensors.values())) > WEIGHTS_MAX:
         raise BitstreamError(f"wanted at most {WEIGHTS_MAX} network parameters, got {n}")
     counts, alone = manifest.counts, manifest.alone
     groups = {

@@ -106,8 +106,10 @@ class Synthesis:
             level: {taken: self.tensors[name] for taken, name in mixing(level, self.tensors).items()} for level in mixed
         }
         self.learned = {taken: self.tensors[name] for taken, name in LEARNED.items() if name in self.tensors}
-        if any(len(rows) != levels - 1 for rows in self.learned.values()):
+        if any(rows.ndim != 2 or len(rows) != levels - 1 for rows in self.learned.values()):
             raise BitstreamError(f"wanted {levels - 1} rows of upsampling in a profile of {levels} levels")
+        if octaves and octaves >= levels:
+            raise BitstreamError(f"wanted more than {octaves} levels at that scale, {profile.manifest.name} has {levels}")
         grids = stacks(profile.manifest, segment.grids) if levels else []  # (n, h, w), finest first
         self.grids = grids[octaves:]
         self.means = [self._filtered(k, block_means(grid, octaves - k)) for k, grid in enumerate(grids[:octaves])]
@@ -127,10 +129,10 @@ class Synthesis:
                 wide = self._grown(here)
                 yield here, here.of(self._chain(wide), wide.origin)
             return
-        for tile in split(window.rows, max(4 * self.halo, TILE_PIXELS // width), self.halo):
+        for tile in split(window.rows, max(1, 4 * self.halo, TILE_PIXELS // width), self.halo):
             below = self._seen(self._grown(Window(tile, window.columns)), 0).halved(self._coarser(0))
             stack = self._stack(below, 1)
-            for rows in split(tile, max(4 * self.halo, BAND_PIXELS // width), self.halo):
+            for rows in split(tile, max(1, 4 * self.halo, BAND_PIXELS // width), self.halo):
                 here = Window(rows, window.columns)
                 wide = self._grown(here)
                 features = self._double(stack, below, wide, 0)

@@ -167,7 +167,7 @@ def test_symbols_that_leave_their_range(model):
         last = beside(edge)
         last.groups[name] = replace(last.groups[name], differences=LITTLE)
         payload = write_segment(MANIFEST, SIGNAL, last, lambda edge=edge, step=step: beside(edge - step))
-        with pytest.raises(BitstreamError, match=f"wanted differences to symbols from {least} to {most}, got"):
+        with pytest.raises(BitstreamError, match=f"wanted symbols from {least} to {most}, got"):
             read_segment(MANIFEST, SIGNAL, payload, base=lambda edge=edge: beside(edge))
 
 

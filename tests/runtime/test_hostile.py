@@ -13,12 +13,12 @@ import numpy as np
 import onnx
 import pytest
 
-from inrcodec.runtime.coder import Meter
+from inrcodec.runtime.coder import Meter, decoder
 from inrcodec.runtime.context import ContextModel, code_grids
 from inrcodec.runtime.decoder import decode
-from inrcodec.runtime.entropy import TAGS
+from inrcodec.runtime.entropy import TAGS, Laplace
 from inrcodec.runtime.file import InrFile
-from inrcodec.runtime.group import EXPONENTS
+from inrcodec.runtime.group import EXPONENTS, Group, code_group, code_record
 from inrcodec.runtime.native import SWITCH
 from inrcodec.runtime.network import Network
 from inrcodec.runtime.pixels import Metadata
@@ -182,6 +182,31 @@ def test_declared_sizes_are_checked_before_memory_is_taken(body, options, wanted
         tracemalloc.stop()
 
 
+def test_a_segment_has_no_more_frames_than_memory():
+    """Past a payload's end come zeros: each of its frames would have grids."""
+    manifest = standard(80).manifest
+    began = time.monotonic()
+    for signal in (Signal(1, 1, frames=2**14 + 1), Signal(2**10, 2**10, frames=2**8 + 1)):
+        with pytest.raises(BitstreamError, match="wanted latents of at most 268435456 pixels"):
+            read_segment(manifest, signal, b"")
+    assert time.monotonic() - began < 0.5
+
+
+def test_symbols_are_within_their_range():
+    """A Laplace as wide as it can be reads larger ones, of which sums would wrap."""
+    group = Group(0, Laplace(191), {"w": np.array([2**23 - 1, 0])})
+    for symbol in (2**23 - 1, 2**23, -(2**30)):
+        coder = Encoder()
+        code_record(coder, group)
+        group.model.code(coder, 2, np.array([symbol, 0]))
+        read = decoder(coder.finish())
+        if abs(symbol) < 2**23:
+            assert code_group(read, group.shapes).symbols["w"].tolist() == [symbol, 0]
+        else:
+            with pytest.raises(BitstreamError, match="wanted symbols from -8388607 to 8388607"):
+                code_group(read, group.shapes)
+
+
 @pytest.mark.parametrize("order", [(0,), (1,), (0, 0), (1, 0), (0, None)])
 def test_graphs_that_do_not_fit(files, order):
     """Trusted, but another's: the first graph alone, the last alone, one twice, in the wrong order, none."""
@@ -209,7 +234,14 @@ def test_manifests_that_do_not_fit(files, changed):
         decode(data, threads=1, trust_graph=True)
 
 
-@pytest.mark.parametrize("changed", [{"macs": -1}, {"macs": math.nan}, {"macs": 10**400}, {"levels": math.inf}, {"sizes": 3}])
+@pytest.mark.parametrize(
+    "changed",
+    [
+        *({"macs": macs} for macs in (-1, math.nan, 10**400)),
+        *({"levels": math.inf}, {"sizes": 3}, {"sizes": [["hidden", 0]]}, {"sizes": [["hidden", 2.5]]}),
+        *({"tensors": [["w", [size], "g"]]} for size in (0, -(2**26), 2**25, 2**40, 1.5, None)),
+    ],
+)
 def test_manifests_of_nonsense(changed):
     with pytest.raises(BitstreamError, match="wanted a profile's manifest"):
         Manifest.from_json(json.dumps(json.loads(standard(22).manifest.to_json()) | changed))

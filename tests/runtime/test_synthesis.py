@@ -95,6 +95,15 @@ def test_regions_and_smaller_pictures_with_grids_for_colour(name, monkeypatch):
         assert psnr(cut.round().astype(np.uint8), file.read(scale=1 / n)[: 67 // n, : 99 // n]) > 35
 
 
+def test_rows_wider_than_a_band(monkeypatch):
+    """`cool_chic` sees nothing around a pixel: a band of it may be one row, and is not none."""
+    file = inrcodec.open(VECTORS / "cool_chic_rgb8.inr", 1)
+    whole = file[0]
+    monkeypatch.setattr(synthesis, "BAND_PIXELS", whole.shape[1] - 1)
+    monkeypatch.setattr(synthesis, "TILE_PIXELS", whole.shape[1] - 1)
+    np.testing.assert_array_equal(file.read(), whole)
+
+
 @pytest.fixture(scope="module")
 def field():
     """Of 40 rows and 56 columns, without latents."""

@@ -2,10 +2,12 @@
 
 import { codeGrids, contextModel } from "./context.js";
 import { codeModel } from "./entropy.js";
+import { PIXELS_MAX } from "./syntax.js";
 import { BitstreamError, Reader } from "./wire.js";
 
 const EXPONENTS = 32; // a step is 2**-exponent
 const WEIGHTS_MAX = 2 ** 24; // values over all tensors of a segment
+const FRAME_MIN = 2 ** 14; // pixels that a frame counts at least: it has many grids
 export const FIELDS = 5; // of motion
 export const PAIR = 2; // grids for colour on a level that has them
 export const NEEDS_BASE = new Error("wanted a clip's first segment, to which this one is differences");
@@ -20,6 +22,8 @@ const STREAM_MAX = 2 ** 28; // bytes of one of its streams, where there are seve
 export function readSegment(kernel, manifest, signal, payload, { partial = false, later = false, base = null } = {}) {
   if (manifest.levels && signal.frames > 1 && !manifest.motion)
     throw new BitstreamError(`wanted one frame with ${manifest.name}, got ${signal.frames}`);
+  if (manifest.levels && signal.frames * Math.max(FRAME_MIN, signal.height * signal.width) > PIXELS_MAX)
+    throw new BitstreamError(`wanted latents of at most ${PIXELS_MAX} pixels, got ${signal.frames} frames`);
   const [shared, ...streams] = manifest.framewise ? codeStreams(payload, 1 + signal.frames) : [payload];
   kernel.begin(shared);
   const sizes = { channels: signal.channels, frames: signal.frames };
@@ -122,16 +126,19 @@ function codeDifferences(kernel, group, base) {
   const differences = codeModel(kernel);
   Object.assign(group, { exponent: first.exponent, model: first.model });
   const found = differences.code(kernel, first.all.length);
-  const all = found.map((difference, i) => first.all[i] + difference);
-  const [least, most] = first.model.range;
-  const wrong = all.find((symbol) => symbol < least || symbol > most);
-  if (wrong !== undefined)
-    throw new BitstreamError(`wanted differences to symbols from ${least} to ${most}, got up to ${Math.abs(wrong)}`);
-  share(group, all);
+  share(group, known(first.model, found.map((difference, i) => first.all[i] + difference)));
 }
 
 function codeSymbols(kernel, group) {
-  share(group, group.model.code(kernel, group.members.reduce((sum, { count }) => sum + count, 0)));
+  share(group, known(group.model, group.model.code(kernel, group.members.reduce((sum, { count }) => sum + count, 0))));
+}
+
+/** `symbols`, if the model has such ones. */
+function known(model, symbols) {
+  const [least, most] = model.range;
+  const wrong = symbols.find((symbol) => symbol < least || symbol > most);
+  if (wrong !== undefined) throw new BitstreamError(`wanted symbols from ${least} to ${most}, got ${wrong}`);
+  return symbols;
 }
 
 /** Give each tensor its part of the symbols of all in a row. */
