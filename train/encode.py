@@ -73,7 +73,8 @@ def encode_picture(
     except KeyboardInterrupt:
         interrupted = True
         if checkpoint and encoding.saved:
-            save_checkpoint(checkpoint, key, encoding.saved)
+            with suppress(PixelError):  # a full disk must not lose what there is
+                save_checkpoint(checkpoint, key, encoding.saved)
         if encoding.written is None:
             encoding.fit.measure()  # if it is better than at the last check
             encoding.finish()
@@ -92,9 +93,10 @@ def fit_all(encoding: Encoding, budget: Budget, key: str, checkpoint: Path | Non
     fit, recipe, signal = encoding.fit, encoding.recipe, encoding.signal
     every = max(1, budget.iterations // CHECKS, signal.frames // max(1, recipe.batch))
     kept = began = time.monotonic()
-    first = encoding.iteration
-    for iteration, done, phase in run(fit, recipe, budget, first):
-        encoding.iteration = iteration
+    first, after = encoding.iteration, encoding.done if budget.deadline else 0.0
+    for iteration, done, phase in run(fit, recipe, budget, first, after):
+        done = after + done * (1 - after)
+        encoding.iteration, encoding.done = iteration, done
         now = time.monotonic()
         step_seconds = (now - began) / (iteration - first)
         if budget.deadline:

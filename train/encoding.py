@@ -53,7 +53,8 @@ class Result:
 
 
 class Encoding:
-    """`iteration` counts those of all fits; `saved` is what to go on from; `written` a file, its measure, its lambda."""
+    """`iteration` counts those of all fits; `done` is the part of the recipe that is behind; `saved` what to go on from;
+    `written` a file, its measure, its lambda."""
 
     def __init__(
         self,
@@ -75,15 +76,19 @@ class Encoding:
         self.signal = Signal(height, width, COLOURS[channels - 1], depth, len(pixels))
         if len(pixels) > 1 and not method.sets:
             raise UnsuitedError(f"method {method.name}: wanted one picture, got a set of {len(pixels)}")
-        self.lmbda = goal.first_lmbda(self.signal.pixels)
-        self.recipe = method.recipe(self.lmbda)
-        if base:
-            self.recipe = toward(self.recipe, base, device)
+        self.device = device
+        self.aim_at(goal.first_lmbda(self.signal.pixels))
         target = torch.from_numpy(pixels.astype(np.float32) / (2**depth - 1)).permute(0, 3, 1, 2)
         self.target, self.seed = target.contiguous().to(device), seed
-        self.iteration, self.saved, self.best_coding = 0, {}, best_coding
+        self.iteration, self.done, self.saved, self.best_coding = 0, 0.0, {}, best_coding
         self.build(goal.first_bytes(self.signal.pixels))
         self.written: tuple[Exported, Measure, float] | None = None
+
+    def aim_at(self, lmbda: float) -> None:
+        """Fits that start from now on are made for `lmbda`."""
+        self.lmbda, self.recipe = lmbda, self.method.recipe(lmbda)
+        if self.base:
+            self.recipe = toward(self.recipe, self.base, self.device)
 
     def build(self, nbytes: float) -> None:
         """An architecture for a file of about so many bytes, and a first start."""
@@ -97,12 +102,14 @@ class Encoding:
 
     def state(self) -> dict[str, Any]:
         """All that a resumed encode needs, for torch.save."""
-        return {"fit": self.fit.state(), "iteration": self.iteration, "nbytes": self.nbytes}
+        facts = {name: getattr(self, name) for name in ("lmbda", "nbytes", "iteration", "done")}
+        return facts | {"fit": self.fit.state()}
 
     def load(self, state: dict[str, Any]) -> None:
+        self.aim_at(state["lmbda"])
         self.build(state["nbytes"])
         self.fit.load(state["fit"])
-        self.iteration = state["iteration"]
+        self.iteration, self.done = state["iteration"], state["done"]
 
     def tell(self, stage: str, done: float, iteration: int) -> None:
         """Of steps whose outcome is not measured."""

@@ -7,7 +7,7 @@ import re
 import struct
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 
@@ -15,11 +15,12 @@ import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from ..runtime.pixels import EXIF_PREFIX, Metadata, descriptive_exif
-from ..runtime.syntax import COLOURS
+from ..runtime.syntax import COLOURS, SECTION_MAX
 
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "PPM", "BMP", "GIF")
 SIDE_MAX = 65_535  # pixels
 PIXELS_MAX = 1 << 28
+METADATA_MAX = SECTION_MAX - (SECTION_MAX >> 10)  # bytes of each kind, which noise has, deflated, too
 FILE_MAX = 1 << 32  # bytes; the largest picture at 8 bytes a pixel takes half of it
 HEADER = 1 << 16  # bytes of a file in which its parameters are looked for
 
@@ -133,7 +134,8 @@ def _picture(image: ImageFile.ImageFile, data: bytes) -> Picture:
     samples, reduced = _samples(image, data)
     pixels, opaque = _without_opaque_alpha(samples)
     first = (f"only the first of {frames} frames is encoded",) if frames > 1 else ()
-    return Picture(_native(pixels), _metadata(image), first + reduced + opaque + _lost(image, data))
+    metadata, large = _carried(_metadata(image))
+    return Picture(_native(pixels), metadata, first + reduced + opaque + large + _lost(image, data))
 
 
 def _bounded(width: int, height: int) -> None:
@@ -267,6 +269,13 @@ def _metadata(image: ImageFile.ImageFile) -> Metadata:
         exif=exif.removeprefix(EXIF_PREFIX),
         xmp=xmp.encode() if isinstance(xmp, str) else xmp,
     )
+
+
+def _carried(metadata: Metadata) -> tuple[Metadata, tuple[str, ...]]:
+    """What of it fits in a file's sections, and a note on what does not."""
+    large = {name: len(value) for name, value in vars(metadata).items() if len(value) > METADATA_MAX}
+    notes = (f"{n.upper()} of {size} bytes is not carried: it has more than {METADATA_MAX}" for n, size in large.items())
+    return replace(metadata, **dict.fromkeys(large, b"")), tuple(notes)
 
 
 def _lost(image: ImageFile.ImageFile, data: bytes) -> tuple[str, ...]:

@@ -132,14 +132,15 @@ def default_method(facts: ClipFacts) -> str:
 def prepare(folder: Path, key: str, resume: bool) -> None:
     """An empty folder, or, to resume, one with segments of the same encode."""
     marker = folder / KEY
-    if resume and folder.exists():
-        if not marker.is_file() or marker.read_text() != key:
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        if resume and not (marker.is_file() and marker.read_text() == key):
             raise EncodeError(f"--resume: {folder} is of another clip or other options; delete it to start anew")
-        return
-    if folder.exists() and not marker.is_file():
-        raise EncodeError(f"wanted a folder for segments or nothing at {folder}, found something else")
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
+        if resume:
+            return
+        if not marker.is_file():
+            raise EncodeError(f"wanted a folder for segments or nothing at {folder}, found something else")
+        shutil.rmtree(folder)
+    folder.mkdir(exist_ok=True)
     marker.write_text(key)
 
 

@@ -29,7 +29,7 @@ def aim(encoding: Encoding, budget: Budget) -> None:
                 encoding.tell("aim", (k + done) / AIMS, encoding.iteration + iteration)
         encoding.iteration += trial.iterations
         nbytes = encoding.estimated(encoding.fit.measure())
-        encoding.lmbda = moved(encoding.lmbda, encoding.goal.error(nbytes, encoding.signal.pixels, math.nan))
+        encoding.aim_at(moved(encoding.lmbda, encoding.goal.error(nbytes, encoding.signal.pixels, math.nan)))
         encoding.fit = encoding.start(0)
 
 

@@ -5,19 +5,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import inrcodec
 from inrcodec.models import METHODS, shared
+from inrcodec.models.image.pyramid import RATED
 from inrcodec.models.method import UnsuitedError
 from inrcodec.runtime.decoder import decode
+from inrcodec.runtime.pixels import PixelError
 from inrcodec.runtime.syntax import Signal
 from inrcodec.runtime.wire import BitstreamError
 from inrcodec.train.encode import encode_picture
+from inrcodec.train.encoding import Encoding
+from inrcodec.train.fit import Budget
 from inrcodec.train.goal import Goal, GoalError
 from inrcodec.train.metrics import psnr
 from inrcodec.train.options import EncodeError
 from inrcodec.train.pictures import PictureError, from_array
 from inrcodec.train.sources import encode
+from inrcodec.train.trials import aim
 
 
 def scene(height: int = 40, width: int = 56, channels: int = 3, dtype: type = np.uint8) -> np.ndarray:
@@ -176,6 +182,49 @@ def test_an_interruption_writes_the_best_and_resuming_goes_on(tmp_path):
     rest = encode_picture(picture, iterations=60, checkpoint=checkpoint, resume=True)
     whole = encode_picture(picture, iterations=60)
     assert rest.data == whole.data and rest.iterations == 60 and not checkpoint.exists()
+
+
+def test_resuming_with_seconds_goes_on_where_the_recipe_was(tmp_path):
+    checkpoint, picture, parts = tmp_path / "x.inr.resume", from_array(scene()), []
+
+    def stop(progress):
+        if progress.done > 0.9:
+            raise KeyboardInterrupt
+
+    cut = encode_picture(picture, iterations=200, checkpoint=checkpoint, watch=stop)
+    rest = encode_picture(
+        *(picture,), iterations=200, seconds=5.0, checkpoint=checkpoint, resume=True, watch=lambda p: parts.append(p.done)
+    )
+    assert min(parts) > 0.85 and rest.iterations > cut.iterations
+    assert rest.measure.cost(rest.lmbda) < 1.02 * cut.measure.cost(cut.lmbda)
+
+
+def test_a_full_disk_does_not_lose_an_interrupted_encode(tmp_path, monkeypatch):
+    def full(*given):
+        raise PixelError("no space left")
+
+    def stop(progress):
+        if progress.iteration >= 30:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("inrcodec.train.encode.save_checkpoint", full)
+    cut = encode_picture(from_array(scene()), iterations=60, checkpoint=tmp_path / "x.inr.resume", watch=stop)
+    assert cut.interrupted and decode(cut.data).shape == (40, 56, 3)
+
+
+def test_trial_fits_choose_the_recipe_too():
+    """A rate that wants more than RATED: the networks' rate is in the loss as it is with that lambda."""
+    picture = from_array(np.random.default_rng(0).integers(0, 256, (40, 56, 3), np.uint8))
+    encoding = Encoding(picture, METHODS["pyramid"](), False, Goal("bpp", 0.2), torch.device("cpu"), 0, lambda progress: None)
+    encoding.aim_at(1e-3)
+    assert encoding.recipe.phases[0].bits is None
+    encoding.start(0)
+    aim(encoding, Budget(400))
+    assert encoding.lmbda > RATED and encoding.recipe.phases[0].bits
+    state = encoding.state()
+    encoding.aim_at(1e-3)
+    encoding.load(state)
+    assert encoding.lmbda == state["lmbda"] and encoding.recipe.phases[0].bits
 
 
 def test_a_checkpoint_of_another_picture_is_refused(tmp_path):

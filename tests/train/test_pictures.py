@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 
 from inrcodec.runtime.pixels import Metadata, write_image
+from inrcodec.runtime.syntax import Header, Signal, read_header, write_file
 from inrcodec.train import pictures as module
-from inrcodec.train.pictures import PictureError, from_array, read_picture
+from inrcodec.train.pictures import METADATA_MAX, PictureError, from_array, read_picture
 
 ICC, XMP = bytes(range(256)), b'<x:xmpmeta xmlns:x="adobe:ns:meta/"/>'
 
@@ -187,6 +188,16 @@ def test_only_the_first_frame_is_encoded_and_that_is_said(read, format):
     assert "only the first of 2 frames is encoded" in picture.notes
     if format in ("PNG", "TIFF", "WEBP"):
         np.testing.assert_array_equal(picture.pixels, first)
+
+
+def test_metadata_that_has_no_room_is_noted(read):
+    icc = np.random.default_rng(0).bytes(2**20)
+    picture = read(saved(noise(8, 8, 3), "JPEG", icc_profile=icc, exif=exif()))
+    assert picture.metadata.icc == b"" and picture.metadata.exif
+    assert picture.notes == (f"ICC of {2**20} bytes is not carried: it has more than {METADATA_MAX}",)
+    fits = read(saved(noise(8, 8, 3), "JPEG", icc_profile=icc[:METADATA_MAX]))
+    header = Header(Signal(8, 8), 1, sections={"icc": fits.metadata.icc})
+    assert read_header(write_file(header, b""))[0].sections["icc"] == icc[:METADATA_MAX] and fits.notes == ()
 
 
 def test_what_is_lost_is_noted(read):
