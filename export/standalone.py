@@ -125,15 +125,16 @@ def give(
 
 
 def pixel_nodes(graph: onnx.GraphProto, signal: Signal) -> list[onnx.NodeProto]:
-    """The last output, (1, channels, height, width) near [0, 1], as `pixels`; what `runtime.pixels.quantize` does."""
+    """The last output, (1, channels, height, width) or more near [0, 1], as `pixels`; what `runtime.pixels.quantize` does."""
     kind = TensorProto.UINT8 if signal.bit_depth == 8 else TensorProto.UINT16
-    constants = {"peak": np.float32(2**signal.bit_depth - 1), "zero": np.float32(0), "first": np.array([0])}
+    constants = {"peak": np.float32(2**signal.bit_depth - 1), "zero": np.float32(0), "first": np.array([0]), **_cut(signal)}
     graph.initializer.extend(numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items())
     image = graph.output.pop().name
     shape = signal.height, signal.width, signal.channels
     graph.output.append(helper.make_tensor_value_info(PIXELS, kind, shape))
     return [
-        helper.make_node("Mul", [image, "peak"], ["scaled"]),
+        helper.make_node("Slice", [image, "starts", "ends", "axes"], ["image"]),
+        helper.make_node("Mul", ["image", "peak"], ["scaled"]),
         helper.make_node("Clip", ["scaled", "zero", "peak"], ["clipped"]),
         helper.make_node("Round", ["clipped"], ["rounded"]),
         helper.make_node("Cast", ["rounded"], ["integers"], to=kind),
@@ -142,11 +143,16 @@ def pixel_nodes(graph: onnx.GraphProto, signal: Signal) -> list[onnx.NodeProto]:
     ]
 
 
+def _cut(signal: Signal) -> dict[str, np.ndarray]:
+    """What a Slice takes to leave a frame: graphs that make whole ones may make them larger."""
+    return {"starts": np.array([0, 0]), "ends": np.array([signal.height, signal.width]), "axes": np.array([2, 3])}
+
+
 def square_nodes(graph: onnx.GraphProto, signal: Signal) -> list[onnx.NodeProto]:
     """The last output, bytes of 4:2:0, as `pixels`; what `runtime.squares` does."""
     weights, bias = linear()
-    ends = {"starts": np.array([0, 0]), "ends": np.array([signal.height, signal.width]), "axes": np.array([2, 3])}
-    constants = {"matrix": weights[..., None, None], "offset": bias, "peak": np.float32(255), "zero": np.float32(0), **ends}
+    levels = {"peak": np.float32(255), "zero": np.float32(0)}
+    constants = {"matrix": weights[..., None, None], "offset": bias, **levels, **_cut(signal)}
     graph.initializer.extend(numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items())
     graph.initializer.append(numpy_helper.from_array(np.array([0]), "first"))
     squares = graph.output.pop().name
@@ -197,7 +203,9 @@ def unpacked(file: InrFile, frame: int = 0) -> dict[str, bytes]:
 
 
 def _pixel_facts(signal: Signal, image: str, squares: bool) -> dict[str, Any]:
-    """pixels = transpose(cast(round(clip(scale * image, 0, scale)))), or of bytes of 4:2:0 what `runtime.squares` does."""
+    """pixels = transpose(cast(round(clip(scale * image, 0, scale)))), or of bytes of 4:2:0 what `runtime.squares` does; rows
+    and columns beyond `cut` are no part of the frame."""
+    cut = [signal.height, signal.width]
     if squares:
         matrix, offset = linear()
         return {
@@ -208,6 +216,7 @@ def _pixel_facts(signal: Signal, image: str, squares: bool) -> dict[str, Any]:
             "round": "down",
             "clip": [0, 255],
             "to_layout": ["1", "3 colours of 4 pixels, left before right, upper before lower", "height / 2", "width / 2"],
+            "cut": cut,
             "dtype": "uint8",
             "layout": ["height", "width", "channels"],
         }
@@ -217,6 +226,7 @@ def _pixel_facts(signal: Signal, image: str, squares: bool) -> dict[str, Any]:
         "scale": 2**signal.bit_depth - 1,
         "clip": [0, 2**signal.bit_depth - 1],
         "round": "half to even",
+        "cut": cut,
         "dtype": "uint8" if signal.bit_depth == 8 else "uint16",
         "layout": ["height", "width", "channels"],
     }

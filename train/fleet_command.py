@@ -17,9 +17,7 @@ from .goal import Goal
 from .kinds import CLIPS, PICTURES
 from .options import EncodeError, choose_coding, choose_device, choose_iterations, choose_method, chosen, positive
 from .progress import Progress, Watch, shown, summary
-from .task import Outcome, Task, finished
-
-STATE = ".inrc"  # in the output folder: what tasks remember
+from .task import STATE, Outcome, Task, finished
 
 
 def encode_folder(options: argparse.Namespace, names: list[str], output: Path) -> None:

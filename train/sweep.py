@@ -20,10 +20,9 @@ from .fleet import encode_all, processes
 from .goal import Goal
 from .pictures import Picture, PictureError, read_picture
 from .progress import Progress, figures
-from .task import LATE, Report, Task, finished
+from .task import LATE, STATE, Report, Task, finished
 
 LINE_SECONDS = 60  # between lines of one encode
-STATE = ".inrc"  # in the folder of the files: what tasks remember until their rows are written
 
 
 def read_bare(path: Path) -> Picture:

@@ -28,6 +28,7 @@ REPORT_SECONDS = 0.5  # between reports of a task
 KEPT_SECONDS = 10  # between what a task writes down of the time that it took
 RECORD = "done.json"
 LATE = "not begun: its time is over"
+STATE = ".inrc"  # in the folder of the files: what tasks remember
 
 Report = Callable[[str, Progress], None]  # of the task of that name
 

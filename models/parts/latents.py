@@ -16,11 +16,6 @@ from torch.autograd import Function
 from ...runtime.orders import COSETS, MARGIN
 
 
-def grid_shapes(height: int, width: int, levels: int) -> list[tuple[int, int]]:
-    """(h, w) of each level, finest first: sizes halve, rounded up."""
-    return [(-(-height // 2**k), -(-width // 2**k)) for k in range(levels)]
-
-
 @dataclass(frozen=True)
 class Canvas:
     """Where each grid lies: `shapes` finest first, latents, then hyper-latents, then as many as are coded `alone`; `cell` 1,

@@ -24,7 +24,8 @@ from inrcodec.train.evaluate import Encoded, Point, evaluate, file_in, read_rgb
 from inrcodec.train.evaluate_command import LAMBDAS
 from inrcodec.train.metrics import psnr
 from inrcodec.train.runs import Run, drop_runs, read_runs
-from inrcodec.train.sweep import STATE, in_processes
+from inrcodec.train.sweep import in_processes
+from inrcodec.train.task import STATE
 
 HERE = Path(__file__).parent
 TOLERANCE = 0.01  # dB: pixels are floats before they are rounded

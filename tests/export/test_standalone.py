@@ -66,11 +66,24 @@ def test_unpacked_decodes_by_its_manifest(data):
 
 
 @pytest.mark.parametrize(
-    "name", ["siren_rgb8", "coin_rgba8_thirteen", "fast_rgb8", "cool_chic_grey16_odd", "c3_rgb8", "eqlinr_rgb8"]
+    "name",
+    [
+        *(
+            "siren_rgb8",
+            "coin_rgba8_thirteen",
+            "fast_rgb8",
+            "mixed_rgb8_odd",
+            "cool_chic_grey16_odd",
+            "c3_rgb8",
+            "eqlinr_rgb8",
+        ),
+        *("nerv_clip", "hnerv_clip", "hinerv_clip", "ffnerv_clip"),  # whose graphs make more rows and columns than there are
+    ],
 )
 def test_standalone_of_other_methods(name):
     file = inrcodec.open(Path(__file__).parents[1] / "vectors" / f"{name}.inr")
     assert_same_picture(session(standalone(file)).run(None, {})[0], file)
+    assert json.loads(unpacked(file)["manifest.json"])["pixels"]["cut"] == list(file[0].shape[:2])
 
 
 def test_of_bytes_of_squares():

@@ -5,11 +5,13 @@ import torch
 
 from inrcodec.models import fused
 from inrcodec.models.parts.context import init_context, latent_bits
-from inrcodec.models.parts.latents import Canvas, grid_shapes
+from inrcodec.models.parts.latents import Canvas
 from inrcodec.models.parts.synthesis import conv3x3, init_synthesis, synthesize
 from inrcodec.models.parts.upsampling import pyramid_features
 from inrcodec.models.quantizers import soft_round_noise
+from inrcodec.runtime.grids import grid_shapes
 from inrcodec.runtime.native import SWITCH
+from inrcodec.runtime.syntax import Signal
 
 pytestmark = pytest.mark.skipif(fused.library() is None, reason="they were not built: no compiler")
 
@@ -61,7 +63,7 @@ def assert_alike(function, tensors: list[torch.Tensor]) -> None:
 @pytest.mark.parametrize("neighbours, features, width", [(14, 6, 20), (6, 2, 5), (10, 0, 10)])
 def test_rate(order, neighbours, features, width, called):
     generator = torch.Generator().manual_seed(0)
-    canvas = Canvas(tuple(grid_shapes(50, 70, 4)), 1 if order == "raster" else 2)
+    canvas = Canvas(tuple(grid_shapes(Signal(50, 70), 4)), 1 if order == "raster" else 2)
     start = init_context(order, neighbours, features, width, [3, 2, 1] if features else [], generator)
     start = {name: tensor + 0.1 * torch.randn(tensor.shape, generator=generator) for name, tensor in start.items()}
     latents = 2 * torch.randn(canvas.size, generator=generator) * canvas.mask()
@@ -99,7 +101,7 @@ def test_conv3x3(inputs, outputs, biased, height, width, called):
 @pytest.mark.parametrize("height, width", [(37, 90), (1, 9), (40, 1)])
 def test_upsampling(height, width, called):
     generator = torch.Generator().manual_seed(0)
-    grids = [torch.randn(1, *shape, generator=generator) for shape in grid_shapes(height, width, 4)]
+    grids = [torch.randn(1, *shape, generator=generator) for shape in grid_shapes(Signal(height, width), 4)]
     taps = [torch.randn(3, 4, generator=generator) for _ in range(2)]
     assert_alike(lambda kernels, filters, *grids: pyramid_features(list(grids), kernels, filters), [*taps, *grids])
     assert set(called) == {"double", "double_back"}
