@@ -15,6 +15,7 @@ from ..runtime.pixels import write_atomically
 from .compare_command import add_compare
 from .evaluate_command import add_evaluate, add_variants
 from .kinds import NO_SECONDS, is_clip
+from .presets import DEFAULT, HELP
 
 EXTRA = "inrc {}: wanted the encoder's packages, {} is missing: pip install 'inrcodec[train]'"
 LIBRARIES = ("torch", "onnx", "onnxscript", "PIL", "rich", "scipy", "matplotlib", "imagecodecs")
@@ -64,12 +65,12 @@ def describe(error: Exception) -> str:
 
 
 def parser() -> argparse.ArgumentParser:
-    top = Parser("inrc", description="Pictures as small neural representations: encode, decode, measure.")
+    top = Parser("inrc", description="Pictures and clips as small neural representations: encode, decode, measure.")
     top.add_argument("--version", action="version", version=f"inrc {version('inrcodec')}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
     add_encode(commands)
     add_runtime_commands(commands)
-    add_json(add(commands, "methods", methods_command, "every method: kind, paper, year"))
+    add_json(add(commands, "methods", methods_command, "every method: kind, year, paper, and what it can be tuned to"))
     add_export_commands(commands)
     add_evaluate(commands)
     add_compare(commands)
@@ -80,7 +81,8 @@ def parser() -> argparse.ArgumentParser:
 
 
 def add_encode(commands: Any) -> None:
-    encode = add(commands, "encode", encode_command, "fit a picture and write it")
+    encode = add(commands, "encode", encode_command, "fit pictures or a clip and write .inr files")
+    encode.usage = "inrc encode [options] IN [IN ...] OUT.inr (or OUT/, a folder)"
     pictures = "a picture: PNG, JPEG, WebP, AVIF, TIFF, PPM ...; several for methods that take sets; or a clip: "
     pictures += "whatever FFmpeg opens, or a folder of pictures"
     encode.add_argument("input", nargs="+", metavar="IN", help=pictures)
@@ -89,17 +91,19 @@ def add_encode(commands: Any) -> None:
     encode.add_argument("-o", "--output", metavar="OUT.inr", help=output)
     encode.add_argument("--method", help="see `inrc methods` (default pyramid, of clips player, of more than 8 bits hnerv)")
     add_variants(encode)
-    encode.add_argument("--preset", default="fast", help="draft, fast, medium, slow or placebo (default fast)")
+    encode.add_argument("--preset", default=DEFAULT, help=HELP)
     goal = encode.add_mutually_exclusive_group()
-    goal.add_argument("--lmbda", type=float, metavar="X", help="weight of bpp beside the MSE of [0, 1] pixels (0.001)")
-    goal.add_argument("--bpp", type=float, metavar="X", help="bits per pixel of the file")
-    goal.add_argument("--bytes", type=float, metavar="N", help="bytes of the file")
-    goal.add_argument("--psnr", type=float, metavar="DB", help="of the decoded integer pixels")
-    encode.add_argument("--seconds", type=float, metavar="S", help="stop within S seconds, with a whole file")
+    goal.add_argument(
+        "--lmbda", type=float, metavar="X", help="weight of bpp beside MSE in [0, 1]; more: smaller files (0.001)"
+    )
+    goal.add_argument("--bpp", type=float, metavar="X", help="bits per pixel of the file, within 2 %%")
+    goal.add_argument("--bytes", type=float, metavar="N", help="bytes of the file, within 2 %%")
+    goal.add_argument("--psnr", type=float, metavar="DB", help="of the decoded integer pixels, within 0.05 dB")
+    encode.add_argument("--seconds", type=float, metavar="S", help="of a picture: stop within S seconds, with a whole file")
     encode.add_argument("--iterations", type=whole(2**31), metavar="N", help="instead of the preset's")
     encode.add_argument("--device", default="auto", help="auto, cpu or cuda (default auto)")
     encode.add_argument("--seed", type=whole(2**32), default=0, metavar="N", help="same seed, same bytes (default 0)")
-    encode.add_argument("--resume", action="store_true", help="go on from OUT.inr.resume, which an interruption left")
+    encode.add_argument("--resume", action="store_true", help="go on from OUT.inr.resume, or a clip's OUT.inr.segments")
     encode.add_argument("--jobs", type=whole(JOBS_MAX), default=0, metavar="N", help="into a folder: so many at once")
     encode.add_argument("--cluster", metavar="WHERE", help="into a folder: on Ray, `local` or ray://host:port")
     encode.add_argument("--quiet", action="store_true", help="no progress, no summary")
@@ -185,12 +189,15 @@ def methods_command(options: argparse.Namespace) -> None:
     for method in (build() for build in METHODS.values()):
         paper = method.paper
         facts = {"title": paper.title, "year": paper.year, "authors": paper.authors, "reproduces": paper.venue}
-        rows.append({"name": method.name, "kind": method.kind, **facts})
+        variants = {"tunes": method.tunes, "sets": method.sets}
+        rows.append({"name": method.name, "kind": method.kind, **facts, **variants})
     if options.json:
         print(json.dumps(rows))
         return
     for row in rows:
-        print(f"{row['name']:12} {row['kind']:6} {row['year']}  {row['title']} ({row['reproduces']})")
+        tunes = f"  --tune {', '.join(row['tunes'])}" if row["tunes"] else ""
+        sets = "  takes sets" if row["sets"] and row["kind"] == "image" else ""
+        print(f"{row['name']:14} {row['kind']:6} {row['year']}  {row['title']} ({row['reproduces']}){tunes}{sets}")
 
 
 def demo_command(options: argparse.Namespace) -> None:

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..runtime.cli import add, add_threads
+from ..runtime.cli import add, add_threads, whole
 from ..runtime.decoder import decode
 from ..runtime.pixels import write_atomically
 from .kinds import PICTURES
+from .presets import DEFAULT, HELP
 
 if TYPE_CHECKING:
     from .evaluate import Decode, Encode, Encodes
@@ -33,13 +34,13 @@ def add_evaluate(commands: Any) -> None:
     evaluate.add_argument("-o", "--output", required=True, metavar="runs.tsv", help="a row per picture and lambda")
     evaluate.add_argument("--method", default="pyramid", help="see `inrc methods` (default pyramid)")
     add_variants(evaluate)
-    evaluate.add_argument("--preset", default="fast", help="draft, fast, medium, slow or placebo (default fast)")
-    evaluate.add_argument("--iterations", type=int, metavar="N", help="instead of the preset's")
+    evaluate.add_argument("--preset", default=DEFAULT, help=HELP)
+    evaluate.add_argument("--iterations", type=whole(2**31), metavar="N", help="instead of the preset's")
     evaluate.add_argument("--lmbda", type=float, nargs="+", default=LAMBDAS, metavar="X", help=f"default {LAMBDAS}")
-    evaluate.add_argument("--seed", type=int, default=0, metavar="N")
+    evaluate.add_argument("--seed", type=whole(2**32), default=0, metavar="N", help="same seed, same bytes (default 0)")
     evaluate.add_argument("--device", default="auto", help="auto, cpu or cuda (default auto)")
     add_threads(evaluate)
-    evaluate.add_argument("--jobs", type=int, default=0, metavar="N", help=JOBS_HELP)
+    evaluate.add_argument("--jobs", type=whole(1024), default=0, metavar="N", help=JOBS_HELP)
     evaluate.add_argument("--bitstreams", metavar="DIR", help="keep DIR/LAMBDA/IMAGE.inr: of one method, preset, seed")
     evaluate.add_argument("--json", metavar="FILE", help="means as CompressAI writes them")
     evaluate.add_argument("--plot", metavar="rd.png", help="rate-distortion curve")
@@ -47,7 +48,8 @@ def add_evaluate(commands: Any) -> None:
 
 def add_variants(parser: argparse.ArgumentParser) -> None:
     """Of a method."""
-    tune = "perceptual: for eyes, not PSNR; fastdecode: half the decoding time, more bytes; meta: a shared start"
+    tune = "pyramid: perceptual (for eyes, not PSNR) or fastdecode (half the decoding time by the kernel in C, more bytes); "
+    tune += "strumpler: meta (a shared start); player: small, medium or large"
     parser.add_argument("--tune", metavar="FOR", help=tune)
     coding = "of weights that a method's paper codes in its own way: so (paper, the default), or as is cheapest (best)"
     parser.add_argument("--coding", default="paper", metavar="HOW", help=coding)

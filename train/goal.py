@@ -26,11 +26,11 @@ class Goal:
         cls,
         lmbda: float | None = None,
         bpp: float | None = None,
-        nbytes: float | None = None,
+        bytes: float | None = None,
         psnr: float | None = None,
     ) -> "Goal":
         """From options of which at most one is given; lambda 0.001 where none is. Raises GoalError."""
-        given = {k: v for k, v in {"lmbda": lmbda, "bpp": bpp, "bytes": nbytes, "psnr": psnr}.items() if v is not None}
+        given = {k: v for k, v in {"lmbda": lmbda, "bpp": bpp, "bytes": bytes, "psnr": psnr}.items() if v is not None}
         if len(given) > 1:
             raise GoalError(f"wanted one goal, got {' and '.join('--' + name for name in given)}")
         kind, value = next(iter(given.items()), ("lmbda", 1e-3))

@@ -8,8 +8,7 @@ import torch
 
 from ..models import METHODS
 from ..models.method import Method
-
-PRESETS = {"draft": 150, "fast": 1_350, "medium": 10_000, "slow": 30_000, "placebo": 100_000}  # iterations
+from .presets import PRESETS
 
 
 class EncodeError(ValueError):

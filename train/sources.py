@@ -17,14 +17,11 @@ from .pictures import Picture, as_set, from_array, read_picture
 from .segments import ClipResult, encode_clip
 
 
-def encode(source: Any, lmbda=None, bpp=None, nbytes=None, psnr=None, **options: Any) -> bytes:
-    """The bytes of an .inr file; `source` is a path, an array (H, W[, C]), or, for methods that take sets, a list of such.
-
-    A path may be a clip's, too, for video methods. Other options as `encode_picture`'s.
-    """
+def encode(source: Any, goal: Goal, **options: Any) -> bytes:
+    """As `inrcodec.encode`; other options as `encode_picture`'s."""
     opened = open_source(source if isinstance(source, list | tuple) else [source])
     with tempfile.TemporaryDirectory() as folder:
-        return encode_source(opened, None, Path(folder) / "segments", goal=Goal.of(lmbda, bpp, nbytes, psnr), **options).data
+        return encode_source(opened, None, Path(folder) / "segments", goal=goal, **options).data
 
 
 def open_source(sources: Sequence[str | Path | np.ndarray]) -> Picture | Clip:

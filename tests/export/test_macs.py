@@ -7,11 +7,11 @@ import onnx
 import pytest
 
 import inrcodec
+from inrcodec import encode
 from inrcodec.export.standalone import export_tensors, runs
 from inrcodec.models import METHODS
 from inrcodec.runtime.inspect import macs_per_pixel
 from inrcodec.runtime.profile import run, session
-from inrcodec.train.sources import encode
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 PRODUCTS = ("Conv", "MatMul", "Gemm", "QLinearConv")

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 import inrcodec
+from inrcodec import encode
 from inrcodec.runtime import synthesis
 from inrcodec.runtime.synthesis import Synthesis, Window, assemble
 from inrcodec.train.cli import main
 from inrcodec.train.metrics import psnr
-from inrcodec.train.sources import encode
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 HEIGHT, WIDTH = 203, 317

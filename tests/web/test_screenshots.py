@@ -8,6 +8,7 @@ import pytest
 from drivers import ONNXRUNTIME, in_browser, needs_browser
 from PIL import Image
 
+from inrcodec import encode
 from inrcodec.runtime.gallery import site as web_site
 from inrcodec.runtime.gallery import write_site
 from inrcodec.runtime.pixels import write_image
@@ -15,7 +16,6 @@ from inrcodec.train.clips import clip_from_array
 from inrcodec.train.compare import JPEG, WEBP, nearest_in_bytes
 from inrcodec.train.demo import PHOTO
 from inrcodec.train.segments import encode_clip
-from inrcodec.train.sources import encode
 
 DOCS = os.environ.get("DOCS")
 ITERATIONS = (1500, 300) if DOCS else (10, 3)  # of the picture, of the clip
