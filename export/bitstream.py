@@ -56,7 +56,9 @@ def export(
 
 
 def to_bytes(architecture: Architecture, segment: Segment, metadata: Metadata, base: Segment | None = None) -> bytes:
-    number = {name: number for number, name in STANDARD.items()}[architecture.manifest.name]
+    number = {name: number for number, name in STANDARD.items()}.get(architecture.manifest.name)
+    if number is None:
+        raise ExportError(f"wanted a profile that runtime/profile.py gives a number, got {architecture.manifest.name}")
     sections = {name: value for name, value in vars(metadata).items() if value}
     payload = write_segment(architecture.manifest, architecture.signal, segment, as_base(base))
     return write_file(Header(architecture.signal, number, sections=sections), payload)

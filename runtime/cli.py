@@ -103,9 +103,10 @@ def region(text: str) -> Region:
 def scale(text: str) -> float:
     """For argparse: one of SCALES."""
     names = {"1": SCALES[0], "1/2": SCALES[1], "1/4": SCALES[2], "1/8": SCALES[3]}
-    if text not in names:
+    values = names | {str(value): value for value in SCALES}
+    if text not in values:
         raise argparse.ArgumentTypeError(f"wanted one of {', '.join(names)}, got {text}")
-    return names[text]
+    return values[text]
 
 
 def times(text: str) -> float:
