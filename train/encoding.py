@@ -75,7 +75,9 @@ class Encoding:
         self.base = base
         self.signal = Signal(height, width, COLOURS[channels - 1], depth, len(pixels))
         if len(pixels) > 1 and not method.sets:
-            raise UnsuitedError(f"method {method.name}: wanted one picture, got a set of {len(pixels)}; `inrc methods` says which take sets")
+            raise UnsuitedError(
+                f"method {method.name}: wanted one picture, got a set of {len(pixels)}; `inrc methods` says which take sets"
+            )
         self.device = device
         self.aim_at(goal.first_lmbda(self.signal.pixels))
         target = torch.from_numpy(pixels.astype(np.float32) / (2**depth - 1)).permute(0, 3, 1, 2)
