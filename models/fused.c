@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#define INRC_FUSED inrc_fused_3 /* VERSION in fused.py */
+#define INRC_FUSED inrc_fused_4 /* VERSION in fused.py */
 #define LANES 64
 #define VECTORS (LANES / 16)
 #define SIDE 64              /* inputs or outputs of a layer, at most */
@@ -183,12 +183,44 @@ typedef struct {
 
 size_t inrc_rate_scratch(void) { return sizeof(rate_scratch); }
 
-/* Bits of latents[start .. stop) that `mask` weighs, and, where there are gradients, theirs: see `_Rate` in context.py.
- * `features` lie `stride` apart, beginning with that of latents[start]. `near`: latents as neighbours; `range`: of the scale's logarithm. */
+/* A row's strip of n from values of which each is for `cell` places, 1 or 2. */
+INLINE void load_cells(const float *from, int n, int cell, vec *to)
+{
+    if (cell == 1) {
+        load(from, n, to);
+        return;
+    }
+    strip half;
+    load(from, n / 2, half);
+    for (int v = 0; v < VECTORS / 2; v++) {
+        to[2 * v] = __builtin_shufflevector(half[v], half[v], 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
+        to[2 * v + 1] = __builtin_shufflevector(half[v], half[v], 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13, 14, 14, 15, 15);
+    }
+}
+
+INLINE void add_cells_to(float *to, int n, int cell, const vec *x)
+{
+    if (cell == 1) {
+        add_to(to, n, x);
+        return;
+    }
+    strip half;
+    for (int v = 0; v < VECTORS / 2; v++) {
+        vec a = x[2 * v], b = x[2 * v + 1];
+        half[v] = __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30) +
+                  __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+    }
+    add_to(to, n / 2, half);
+}
+
+/* Bits of the latents in the rows `top` to `bottom` of a plane, beginning at `plane` and `columns` wide, that `mask` weighs, and, where
+ * there are gradients, theirs: see `_Rate` in context.py. `features` are of all the plane, one for each `cell` of 1 or of 2x2 latents, in
+ * so many `cells` of rows. `near`: latents as neighbours; `range`: of the scale's logarithm. */
 FOR_EVERY_CPU
-double inrc_rate(rate_scratch *s, const float *latents, const float *near, const float *features, const float *mask,
-                 size_t start, size_t stop, const int64_t *offsets, int neighbours, int n_features, size_t stride, int width,
-                 const network *net, const float *range, float *g_latents, float *g_features, const network *g)
+double inrc_rate(rate_scratch *s, const float *latents, const float *near, const float *features, const float *mask, size_t plane,
+                 size_t columns, size_t top, size_t bottom, int cell, const int64_t *offsets, int neighbours, int n_features,
+                 int cells, int width, const network *net, const float *range, float *g_latents, float *g_features,
+                 const network *g)
 {
     int inputs = neighbours + n_features, all_in = whole(inputs), all_width = whole(width);
     double bits = 0;
@@ -198,10 +230,13 @@ double inrc_rate(rate_scratch *s, const float *latents, const float *near, const
     fill(&s->skip, inputs, 2, net->skip, 2, 1), fill(&s->skip_back, 2, inputs, net->skip, 1, 2);
     memset(s->first_sums, 0, (char *)(s + 1) - (char *)s->first_sums);
     clear(s->x, inputs, all_in), clear(s->g_out, 0, 4);
-    for (size_t i = start; i < stop; i += LANES) {
-        int n = stop - i < LANES ? (int)(stop - i) : LANES, any = 0;
+    size_t strips = (columns + LANES - 1) / LANES, stride = columns / cell * cells;
+    for (size_t each = top * strips; each < bottom * strips; each++) {
+        size_t row = each / strips, column = each % strips * LANES, i = plane + row * columns + column;
+        size_t place = row / cell * (columns / cell) + column / cell;
+        int n = columns - column < LANES ? (int)(columns - column) : LANES, any = 0;
         strip counted, value;
-        load(mask + i - start, n, counted);
+        load(mask + i, n, counted);
         for (int v = 0; v < VECTORS; v++)
             for (int j = 0; j < 16; j++)
                 any |= counted[v][j] != 0;
@@ -211,7 +246,7 @@ double inrc_rate(rate_scratch *s, const float *latents, const float *near, const
         for (int k = 0; k < neighbours; k++)
             load(near + i + offsets[k], n, s->x[k]);
         for (int k = 0; k < n_features; k++)
-            load(features + k * stride + i - start, n, s->x[neighbours + k]);
+            load_cells(features + k * stride + place, n, cell, s->x[neighbours + k]);
         spread(net->first_bias, width, s->h1), clear(s->h1, width, all_width);
         multiply(&s->first, s->x, s->h1);
         spread(net->second_bias, width, s->h2), clear(s->h2, width, all_width);
@@ -260,7 +295,7 @@ double inrc_rate(rate_scratch *s, const float *latents, const float *near, const
         for (int k = 0; k < neighbours; k++)
             add_to(g_latents + i + offsets[k], n, s->g_x[k]);
         for (int k = 0; k < n_features; k++)
-            add_to(g_features + k * stride + i - start, n, s->g_x[neighbours + k]);
+            add_cells_to(g_features + k * stride + place, n, cell, s->g_x[neighbours + k]);
     }
     if (g_latents) {
         gathered(s->first_sums, inputs, width, all_width, g->first, width, 1);

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ..runtime.native import SWITCH, built
 
-VERSION = 3  # of the functions; `fused.c` has the same
+VERSION = 4  # of the functions; `fused.c` has the same
 SIDE = 64  # inputs or outputs of a layer, at most
 CHANNELS = 4  # of pixels, at most
 ALIGNMENT = 64  # bytes
@@ -35,7 +35,7 @@ def library() -> ctypes.CDLL | None:
     number, size = ctypes.c_int, ctypes.c_size_t
     fused.inrc_rate_scratch.restype = fused.inrc_pointwise_scratch.restype = size
     fused.inrc_rate.restype = ctypes.c_double
-    fused.inrc_rate.argtypes = (*(Pointer,) * 5, size, size, Pointer, number, number, size, number, *(Pointer,) * 5)
+    fused.inrc_rate.argtypes = (*(Pointer,) * 5, *(size,) * 4, number, Pointer, *(number,) * 4, *(Pointer,) * 5)
     fused.inrc_pointwise.argtypes = (Pointer, Pointer, size, size, size, number, number, number, *(Pointer,) * 5)
     fused.inrc_conv3x3_scratch.restype, fused.inrc_conv3x3_scratch.argtypes = size, (number, number, size)
     fused.inrc_conv3x3.argtypes = (Pointer, Pointer, number, number, size, size, *(Pointer,) * 3)
@@ -97,56 +97,57 @@ def _threads(count: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(count)
 
 
-def _shared(job: Callable[[int, int], Made], samples: int) -> list[Made]:
-    """What `job(start, stop)` makes of parts of the samples, at once on as many threads as torch has."""
-    count = max(1, min(torch.get_num_threads(), samples // WORTH))
-    bounds = [samples * k // count for k in range(count + 1)]
-    return [job(0, samples)] if count == 1 else list(_threads(count).map(job, bounds, bounds[1:]))
+def _shared(job: Callable[[int, int], Made], pieces: int, samples: int = 1) -> list[Made]:
+    """What `job(start, stop)` makes of parts of the pieces, of so many samples each, on as many threads as torch has."""
+    count = max(1, min(torch.get_num_threads(), pieces * samples // WORTH))
+    bounds = [pieces * k // count for k in range(count + 1)]
+    return [job(0, pieces)] if count == 1 else list(_threads(count).map(job, bounds, bounds[1:]))
 
 
 def rate(
     latents: Tensor,
     near: Tensor,
     features: Tensor,
+    cell: int,
     mask: Tensor,
-    start: int,
+    plane: int,
+    rows: tuple[int, int],
     offsets: Sequence[int],
     weights: Sequence[Tensor],
     log2_scales: tuple[float, float],
     gradients: tuple[Tensor, Tensor] | None,
 ) -> tuple[float, list[Tensor]]:
-    """Bits of those latents from `start` on that `mask` and `features` (n, ...) are of; `near` are the latents as neighbours.
+    """Bits of the latents in some `rows` of a plane, which begins at `plane`, that `mask` weighs; `near` are the latents as
+    neighbours, `features` (n, rows, columns) of the whole plane, a value for each `cell` of 1 or of 2x2.
 
     `weights`: first, its bias, second, its bias, last, its bias, skip. `gradients`, of latents and of features, are added to
     if wanted; those of the weights are returned.
     """
-    fused, own, first = _functions(), _record(kept := [weight.contiguous() for weight in weights]), start
+    fused, own, features = _functions(), _record(kept := [weight.contiguous() for weight in weights]), features.contiguous()
+    columns, (top, bottom) = cell * features.shape[2], rows
 
     def part(start: int, stop: int) -> tuple[float, Tensor | None, list[Tensor]]:
+        """Of the rows of so many cells."""
         to = [torch.zeros_like(weight) for weight in kept]
         g_latents = gradients and (gradients[0] if start == 0 else torch.zeros_like(latents))
         bits = fused.inrc_rate(
             _room("rate", fused.inrc_rate_scratch()),
-            latents.data_ptr(),
-            near.data_ptr(),
-            features.data_ptr() + start * latents.itemsize,
-            mask.data_ptr() + start * latents.itemsize,
-            first + start,
-            first + stop,
+            *(tensor.data_ptr() for tensor in (latents, near, features, mask)),
+            *(plane, columns, max(top, cell * start), min(bottom, cell * stop)),
+            cell,
             (ctypes.c_int64 * len(offsets))(*offsets),
             len(offsets),
-            len(features),
-            features.stride(0) if len(features) else 0,
+            *features.shape[:2],
             len(kept[2]),
             own,
             (ctypes.c_float * 2)(*log2_scales),
             None if g_latents is None else g_latents.data_ptr(),
-            None if gradients is None else gradients[1].data_ptr() + start * latents.itemsize,
+            None if gradients is None else gradients[1].data_ptr(),
             _record(to),
         )
         return bits, g_latents, to
 
-    bits, g_latents, to = zip(*_shared(part, len(mask)))
+    bits, g_latents, to = zip(*_shared(part, features.shape[1], cell * columns))
     if gradients:
         for more in g_latents[1:]:
             gradients[0].add_(more)

@@ -11,7 +11,7 @@ from ..runtime.profile import Dimension, Manifest
 from ..runtime.syntax import Signal
 from .curvature import of_distortion, of_mixed_distortion, of_rate
 from .method import Curvature, Graph, Inr, Part, Tensors
-from .parts.context import Context, latent_bits
+from .parts.context import Context, latent_bits, margin
 from .parts.latents import Canvas
 from .parts.synthesis import Synthesis
 from .parts.upsampling import Upsampling, above
@@ -61,7 +61,7 @@ class Grids:
     def canvas(self) -> Canvas:
         *others, main = kinds(self.manifest, self.signal)
         alone = [shape for kind in others for shape in kind.shapes]
-        return Canvas((*main.shapes, *main.hyper, *alone), 1 if self.design.context.order == "raster" else 2, len(alone))
+        return Canvas((*main.shapes, *main.hyper, *alone), margin(self.design.context.order), len(alone))
 
     @property
     def manifest(self) -> Manifest:

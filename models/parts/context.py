@@ -14,12 +14,12 @@ from torch.nn import functional as F
 
 from ...runtime.context import INTER_GRIDS, NETWORK_TENSORS
 from ...runtime.network import LIMIT
-from ...runtime.orders import CAUSAL, ORDERS, around
+from ...runtime.orders import CAUSAL, MARGIN, ORDERS, around
 from ...runtime.profile import Dimension, Entry
 from ...runtime.tables import SCALE_ZERO, SCALES, SCALES_PER_OCTAVE
 from .. import fused
 from ..rates import laplace_bits
-from .latents import Canvas, cosets
+from .latents import CELL, Canvas, cosets
 
 PIECE = 16384  # latents; on a GPU the whole canvas is one piece
 FIRST_LOG2_SCALE = -4.0  # zeros are nearly free at first: latents come alive only where they pay
@@ -107,15 +107,18 @@ def init_context(
 class _Rate(Function):
     """Bits of the latents on planes of equal size, one behind the other, each with a network of its own.
 
-    `offsets` are of each plane's neighbours, also on what may lie behind the last plane; `features` lie on every plane.
+    `offsets` are of each plane's neighbours, also on what may lie behind the last plane; `features` (n, rows, columns) are of
+    every plane: of its latents, or of cells of them, `cell` 1 or 2 wide.
     """
 
     @staticmethod
-    def forward(ctx, needs, latents, features, mask, offsets, piece, *weights):
+    def forward(ctx, needs, latents, features, cell, mask, offsets, piece, *weights):
         near, planes = latents.clamp(-LIMIT, LIMIT), len(offsets)
         size, total = len(mask) // planes, len(latents)
         bits, ones = latents.new_zeros(()), latents.new_ones(piece)
         g_latents, g_features, grads = torch.zeros_like(latents), torch.zeros_like(features), []
+        columns = cell * features.shape[2]
+        wide = g_wide = latents.new_empty(0)  # the features of all latents, and their gradients, where torch needs them
         for p in range(planes):
             w1, b1, w2, b2, w3, b3, skip = weights[p * len(NETWORK_TENSORS) : (p + 1) * len(NETWORK_TENSORS)]
             width, n_near, plane = w2.shape[0], len(offsets[p]), p * size
@@ -123,13 +126,15 @@ class _Rate(Function):
             stop = min(plane + size, total - max(offsets[p]))
             second = w2 + torch.eye(width, device=w2.device)
             if max(w1.shape) <= fused.SIDE and fused.takes(latents, features, mask, w1):
-                own = (w1, b1, second, b2, w3, b3, skip)
-                counted, seen = mask[start:stop], features[:, start - plane : stop - plane]
-                to = (g_latents, g_features[:, start - plane : stop - plane]) if needs else None
-                found, g_own = fused.rate(latents, near, seen, counted, start, offsets[p], own, RANGE, to)
+                own, to = (w1, b1, second, b2, w3, b3, skip), (g_latents, g_features) if needs else None
+                rows = -(-(start - plane) // columns), (stop - plane) // columns  # what is left out are margins
+                found, g_own = fused.rate(latents, near, features, cell, mask, plane, rows, offsets[p], own, RANGE, to)
                 bits += found
                 grads += g_own
                 continue
+            if not len(wide):
+                wide = features.repeat_interleave(cell, 1).repeat_interleave(cell, 2).flatten(1)
+                g_wide = torch.zeros_like(wide)
             first = torch.cat([w1, skip], 1)
             g_first, g_b1, g_w2, g_b2, g_w3, g_b3 = (torch.zeros_like(x) for x in (first, b1, w2, b2, w3, b3))
             inputs, g_sums = latents.new_empty(len(w1), piece), latents.new_empty(width + 2, piece)
@@ -138,7 +143,7 @@ class _Rate(Function):
                 x, one, g_head, here = inputs[:, : j - i], ones[: j - i], g_sums[:, : j - i], mask[i:j]
                 for k, offset in enumerate(offsets[p]):
                     x[k] = near[i + offset : j + offset]
-                x[n_near:] = features[:, i - plane : j - plane]
+                x[n_near:] = wide[:, i - plane : j - plane]
                 head = first.t() @ x
                 h1 = head[:width].add_(b1[:, None]).relu_()
                 h2 = torch.addmm(b2[:, None], second.t(), h1).relu_()
@@ -163,8 +168,10 @@ class _Rate(Function):
                 g_x = first @ g_head
                 for k, offset in enumerate(offsets[p]):
                     g_latents[i + offset : j + offset] += g_x[k]
-                g_features[:, i - plane : j - plane] += g_x[n_near:]
+                g_wide[:, i - plane : j - plane] += g_x[n_near:]
             grads += [g_first[:, :width], g_b1, g_w2, g_b2, g_w3, g_b3, g_first[:, width:]]
+        if len(g_wide):
+            g_features = g_wide.view(len(features), features.shape[1], cell, features.shape[2], cell).sum((2, 4))
         if needs:
             ctx.save_for_backward(g_latents, g_features, *grads)
         return bits
@@ -172,7 +179,7 @@ class _Rate(Function):
     @staticmethod
     def backward(ctx, grad):  # pyright: ignore[reportIncompatibleMethodOverride]
         g_latents, g_features, *grads = (g * grad for g in ctx.saved_tensors)
-        return None, g_latents, g_features, None, None, None, *grads
+        return None, g_latents, g_features, None, None, None, None, *grads
 
 
 def _relu_backward(grad: Tensor, output: Tensor) -> Tensor:
@@ -198,7 +205,7 @@ def latent_bits(
         offsets = [[dy * columns + dx for dy, dx in CAUSAL[:neighbours]]]
     else:
         parents = canvas.parents(canvas.split(latents), levels)
-        latents, mask, features = torch.cat([cosets(latents), parents[None]]), cosets(mask), features[:, ::2, ::2]
+        latents, mask = torch.cat([cosets(latents), parents[None]]), cosets(mask)
         rows, columns = parents.shape
         offsets = [
             [((plane - i) * rows + dy) * columns + dx for plane, dy, dx in around(i, neighbours)]
@@ -207,20 +214,27 @@ def latent_bits(
     piece = PIECE if latents.device.type == "cpu" else mask.numel() // len(offsets)
     weights = [tensors.get(f"context.{i}.{name}", no_skip) for i in range(len(offsets)) for name in NETWORK_TENSORS]
     needs = torch.is_grad_enabled() and any(t.requires_grad for t in (latents, features, *weights))
-    flat = latents.reshape(-1), features.flatten(1), mask.reshape(-1)
-    return _Rate.apply(needs, *flat, offsets, piece, *weights)  # pyright: ignore[reportReturnType]
+    cell = CELL if order == "raster" else 1
+    given = needs, latents.reshape(-1), features, cell, mask.reshape(-1), offsets, piece
+    return _Rate.apply(*given, *weights)  # pyright: ignore[reportReturnType]
+
+
+def margin(order: str) -> int:
+    """Of a canvas whose latents are coded in that order."""
+    return MARGIN if order == "raster" else CELL * MARGIN  # as far on the planes of the cosets
 
 
 def inter_features(latents: Tensor, canvas: Canvas, levels: int, tensors: dict[str, Tensor]) -> Tensor:
-    """(features, rows, columns): on the finest grids linear maps of all coarser grids, zero elsewhere; perhaps none."""
+    """(features, rows / 2, columns / 2), one for a cell of 2x2: on the finest grids linear maps of all coarser grids, zero
+    elsewhere; perhaps none."""
     if "inter.0.weight" not in tensors:
-        return latents.new_zeros(0, *latents.shape)
+        return latents.new_zeros(0, *(side // CELL for side in latents.shape))
     maps: list[Tensor] = []
     for k, stack in enumerate(coarser_grids(latents, canvas, levels)):
         weight, bias = tensors[f"inter.{k}.weight"], tensors[f"inter.{k}.bias"]
         flat = torch.addmm(bias[:, None], weight.t(), stack.flatten(1))
-        maps.append(repeat(flat.view(-1, *stack.shape[1:]), *canvas.shapes[k]))
-    return canvas.join(maps)
+        maps.append(flat.view(-1, *stack.shape[1:]))
+    return canvas.join(maps, CELL)
 
 
 def coarser_grids(latents: Tensor, canvas: Canvas, levels: int) -> list[Tensor]:

@@ -2,8 +2,8 @@
 
 The finest grid lies on the left, the second on its right, below that the third and beside this one all others; those that
 are coded alone have a column of their own. Around each is a margin of zeros as wide as the context's reach. Flattened, a
-neighbour is a constant offset away on every grid; where grids are coded by cosets (`cell` 2), they begin at even rows and
-columns, and so it is on the planes of the cosets.
+neighbour is a constant offset away on every grid. They begin at even rows and columns, so that cells of 2x2, and cosets of
+cells, are the same ones on the canvas.
 """
 
 from dataclasses import dataclass
@@ -15,24 +15,22 @@ from torch.autograd import Function
 
 from ...runtime.orders import COSETS, MARGIN
 
+CELL = 2
+
 
 @dataclass(frozen=True)
 class Canvas:
-    """Where each grid lies: `shapes` finest first, latents, then hyper-latents, then as many as are coded `alone`; `cell` 1,
-    or 2 for cosets."""
+    """Where each grid lies: `shapes` finest first, latents, then hyper-latents, then as many as are coded `alone`; `margin`:
+    rows and columns around each, even."""
 
     shapes: tuple[tuple[int, int], ...]
-    cell: int = 1
+    margin: int = MARGIN
     alone: int = 0
-
-    @property
-    def margin(self) -> int:
-        return MARGIN * self.cell
 
     @cached_property
     def places(self) -> list[tuple[int, int]]:
-        """(rows, columns) that each grid takes: whole cells."""
-        return [(h + h % self.cell, w + w % self.cell) for h, w in self.shapes]
+        """(rows, columns) that each grid takes: whole cells of 2x2."""
+        return [(h + h % CELL, w + w % CELL) for h, w in self.shapes]
 
     @cached_property
     def corners(self) -> list[tuple[int, int]]:
@@ -64,16 +62,20 @@ class Canvas:
         """The places of the grids on `canvas`."""
         return tuple(canvas[..., r : r + h, c : c + w] for (r, c), (h, w) in zip(self.corners, self.shapes))
 
-    def join(self, grids: list[Tensor]) -> Tensor:
-        """The canvas that holds `grids` (..., h, w); zero elsewhere. Fewer grids than shapes leave the last ones zero."""
-        canvas = grids[0].new_zeros(*grids[0].shape[:-2], *self.size)
-        for (r, c), grid in zip(self.corners, grids):
+    def join(self, grids: list[Tensor], cell: int = 1) -> Tensor:
+        """The canvas that holds `grids` (..., h, w); zero elsewhere. Fewer grids than shapes leave the last ones zero.
+
+        With `cell` 2 a value of theirs is for a cell of 2x2, and so is one of the canvas.
+        """
+        canvas = grids[0].new_zeros(*grids[0].shape[:-2], *(side // cell for side in self.size))
+        for corner, grid in zip(self.corners, grids):
+            r, c = (place // cell for place in corner)
             canvas[..., r : r + grid.shape[-2], c : c + grid.shape[-1]] = grid
         return canvas
 
     def parents(self, grids: list[Tensor], levels: int) -> Tensor:
         """The plane (rows / 2, columns / 2), of the cosets' lattice, on which each grid's next coarser one lies; the coarsest
-        of the first `levels`, and of the rest, have none, nor those that are coded alone. For cells of 2."""
+        of the first `levels`, and of the rest, have none, nor those that are coded alone."""
         plane = grids[0].new_zeros(self.size[0] // 2, self.size[1] // 2)
         for k in range(len(grids) - self.alone - 1):
             if k != levels - 1:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from inrcodec.models import fused
-from inrcodec.models.parts.context import init_context, latent_bits
+from inrcodec.models.parts.context import init_context, latent_bits, margin
 from inrcodec.models.parts.latents import Canvas
 from inrcodec.models.parts.synthesis import conv3x3, init_synthesis, synthesize
 from inrcodec.models.parts.upsampling import pyramid_features
@@ -63,7 +63,7 @@ def assert_alike(function, tensors: list[torch.Tensor]) -> None:
 @pytest.mark.parametrize("neighbours, features, width", [(14, 6, 20), (6, 2, 5), (10, 0, 10)])
 def test_rate(order, neighbours, features, width, called):
     generator = torch.Generator().manual_seed(0)
-    canvas = Canvas(tuple(grid_shapes(Signal(50, 70), 4)), 1 if order == "raster" else 2)
+    canvas = Canvas(tuple(grid_shapes(Signal(50, 70), 4)), margin(order))
     start = init_context(order, neighbours, features, width, [3, 2, 1] if features else [], generator)
     start = {name: tensor + 0.1 * torch.randn(tensor.shape, generator=generator) for name, tensor in start.items()}
     latents = 2 * torch.randn(canvas.size, generator=generator) * canvas.mask()

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from inrcodec.export.quantize import cheapest_model, coded_bits
 from inrcodec.models.parts.conditioning import adain, fused, sft
-from inrcodec.models.parts.context import Context, latent_bits
+from inrcodec.models.parts.context import Context, latent_bits, margin
 from inrcodec.models.parts.embedding import differences
 from inrcodec.models.parts.flow import warped
 from inrcodec.models.parts.latents import Canvas
@@ -65,11 +65,11 @@ def test_canvas_margins_are_clear(size):
 @pytest.mark.parametrize("order", ORDERS)
 def test_rate_gradients(canvas, order, features):
     torch.manual_seed(0)
-    canvas = replace(canvas, cell=1 if order == "raster" else 2)
+    canvas = replace(canvas, margin=margin(order))
     context = Context(6, 5, features, HYPER, order, linear=features > 0)
     fresh = context.start(LEVELS, int, torch.Generator().manual_seed(0))
-    even = {f"context.{i}.last.bias": torch.zeros(2) for i in range(ORDERS[order])}  # at the first bias scales lie near
-    tensors = noisy(fresh | even)  # their clamp
+    wide = {f"context.{i}.last.bias": torch.ones(2) for i in range(ORDERS[order])}  # else scales and probabilities are near
+    tensors = noisy(fresh | wide)  # their least, from where gradients lead on
     mask = canvas.mask().double()
     latents = (torch.randn(canvas.size, dtype=torch.double) * 1.5 * mask).requires_grad_()
 
