@@ -7,12 +7,13 @@
 #include <stdint.h>
 #include <string.h>
 
-#define INRC_FUSED inrc_fused_4 /* VERSION in fused.py */
+#define INRC_FUSED inrc_fused_5 /* VERSION in fused.py */
 #define LANES 64
 #define VECTORS (LANES / 16)
 #define SIDE 64              /* inputs or outputs of a layer, at most */
 #define PROBABILITY_MIN 0x1p-16f /* as in rates.py */
 #define LN2 0.69314718056f
+#define TAPS_MAX 7
 
 #ifndef __x86_64__
 #define FOR_EVERY_CPU
@@ -476,81 +477,135 @@ INLINE float dot(const float *a, const float *b, size_t n)
     return rest;
 }
 
-/* What lies at i - 2 ... i + 2 of n, where edges repeat. */
-INLINE size_t at(size_t i, int k, size_t n)
+/* What lies at i - taps / 2 + k of n, where edges repeat. */
+INLINE size_t at(size_t i, int k, int taps, size_t n)
 {
-    ptrdiff_t place = (ptrdiff_t)i - 2 + k;
+    ptrdiff_t place = (ptrdiff_t)i - taps / 2 + k;
     return place < 0 ? 0 : (size_t)place >= n ? n - 1 : (size_t)place;
 }
 
-/* Planes of rows x columns into twice as many rows, by the `phases` (2, 5) of upsampling.py. */
-FOR_EVERY_CPU
-void inrc_double_rows(const float *restrict x, size_t planes, size_t rows, size_t columns, const float *phases,
-                      float *restrict out)
+/* Planes of rows x columns into `count` times as many rows, by `phases` (count, taps) of the rows around each; edges repeat. */
+INLINE void rows_by(int count, int taps, const float *restrict x, size_t planes, size_t rows, size_t columns,
+                    const float *phases, float *restrict out)
 {
     for (size_t p = 0; p < planes; p++, x += rows * columns)
         for (size_t i = 0; i < rows; i++) {
-            const float *a = x + at(i, 0, rows) * columns, *b = x + at(i, 1, rows) * columns, *c = x + i * columns;
-            const float *d = x + at(i, 3, rows) * columns, *e = x + at(i, 4, rows) * columns, *w = phases;
-            for (int odd = 0; odd < 2; odd++, out += columns, w += 5)
-                for (size_t j = 0; j < columns; j++)
-                    out[j] = w[0] * a[j] + w[1] * b[j] + w[2] * c[j] + w[3] * d[j] + w[4] * e[j];
+            const float *around[TAPS_MAX];
+            for (int k = 0; k < taps; k++)
+                around[k] = x + at(i, k, taps, rows) * columns;
+            for (int phase = 0; phase < count; phase++, out += columns) {
+                size_t j = 0;
+                for (; j + 16 <= columns; j += 16) {
+                    vec sum = {0};
+                    for (int k = 0; k < taps; k++)
+                        sum += phases[phase * taps + k] * loaded(around[k] + j);
+                    memcpy(out + j, &sum, sizeof sum);
+                }
+                for (; j < columns; j++) {
+                    out[j] = 0;
+                    for (int k = 0; k < taps; k++)
+                        out[j] += phases[phase * taps + k] * around[k][j];
+                }
+            }
         }
 }
 
 /* Gradients: added to `g_x` and `g_phases`. */
-FOR_EVERY_CPU
-void inrc_double_rows_back(const float *restrict x, size_t planes, size_t rows, size_t columns, const float *phases,
-                           const float *restrict g, float *restrict g_x, float *restrict g_phases)
+INLINE void rows_by_back(int count, int taps, const float *restrict x, size_t planes, size_t rows, size_t columns,
+                         const float *phases, const float *restrict g, float *restrict g_x, float *restrict g_phases)
 {
     for (size_t p = 0; p < planes; p++, x += rows * columns, g_x += rows * columns)
-        for (size_t i = 0; i < rows; i++, g += 2 * columns)
-            for (int k = 0; k < 5; k++) {
-                size_t line = at(i, k, rows) * columns;
-                float even = phases[k], odd = phases[5 + k];
-                g_phases[k] += dot(g, x + line, columns), g_phases[5 + k] += dot(g + columns, x + line, columns);
+        for (size_t i = 0; i < rows; i++, g += count * columns)
+            for (int k = 0; k < taps; k++) {
+                size_t line = at(i, k, taps, rows) * columns;
+                for (int phase = 0; phase < count; phase++)
+                    g_phases[phase * taps + k] += dot(g + phase * columns, x + line, columns);
                 for (size_t j = 0; j < columns; j++)
-                    g_x[line + j] += even * g[j] + odd * g[columns + j];
+                    for (int phase = 0; phase < count; phase++)
+                        g_x[line + j] += phases[phase * taps + k] * g[phase * columns + j];
             }
 }
 
-/* Lines of n into twice as long ones; `buffer` takes 4 n + 8. */
-FOR_EVERY_CPU
-void inrc_double_columns(const float *restrict x, size_t lines, size_t n, const float *phases, float *restrict out,
-                         float *restrict buffer)
+/* The same of columns, for lines of n; `buffer` takes (count + 2) (n + taps). */
+INLINE void columns_by(int count, int taps, const float *restrict x, size_t lines, size_t n, const float *phases,
+                       float *restrict out, float *restrict buffer)
 {
-    const float *w = phases, *v = phases + 5;
-    for (size_t l = 0; l < lines; l++, x += n, out += 2 * n) {
-        buffer[0] = buffer[1] = x[0], buffer[n + 2] = buffer[n + 3] = x[n - 1];
-        memcpy(buffer + 2, x, sizeof(float) * n);
-        const float *b = buffer;
-        for (size_t i = 0; i < n; i++, b++) {
-            out[2 * i] = w[0] * b[0] + w[1] * b[1] + w[2] * b[2] + w[3] * b[3] + w[4] * b[4];
-            out[2 * i + 1] = v[0] * b[0] + v[1] * b[1] + v[2] * b[2] + v[3] * b[3] + v[4] * b[4];
-        }
+    for (size_t l = 0; l < lines; l++, x += n, out += count * n) {
+        for (int k = 0; k < taps / 2; k++)
+            buffer[k] = x[0], buffer[taps / 2 + n + k] = x[n - 1];
+        memcpy(buffer + taps / 2, x, sizeof(float) * n);
+        for (size_t i = 0; i < n; i++)
+            for (int phase = 0; phase < count; phase++) {
+                float sum = 0;
+                for (int k = 0; k < taps; k++)
+                    sum += phases[phase * taps + k] * buffer[i + k];
+                out[count * i + phase] = sum;
+            }
     }
 }
 
-FOR_EVERY_CPU
-void inrc_double_columns_back(const float *restrict x, size_t lines, size_t n, const float *phases, const float *restrict g,
-                              float *restrict g_x, float *restrict g_phases, float *restrict buffer)
+INLINE void columns_by_back(int count, int taps, const float *restrict x, size_t lines, size_t n, const float *phases,
+                            const float *restrict g, float *restrict g_x, float *restrict g_phases, float *restrict buffer)
 {
-    float *padded = buffer, *even = buffer + n + 4, *odd = even + n, *back = odd + n;
-    for (size_t l = 0; l < lines; l++, x += n, g += 2 * n, g_x += n) {
-        padded[0] = padded[1] = x[0], padded[n + 2] = padded[n + 3] = x[n - 1];
-        memcpy(padded + 2, x, sizeof(float) * n);
-        memset(back, 0, sizeof(float) * (n + 4));
-        for (size_t i = 0; i < n; i++)
-            even[i] = g[2 * i], odd[i] = g[2 * i + 1];
-        for (int k = 0; k < 5; k++) {
-            float w = phases[k], v = phases[5 + k];
-            g_phases[k] += dot(even, padded + k, n), g_phases[5 + k] += dot(odd, padded + k, n);
+    float *padded = buffer, *back = padded + n + taps, *apart = back + n + taps;
+    for (size_t l = 0; l < lines; l++, x += n, g += count * n, g_x += n) {
+        for (int k = 0; k < taps / 2; k++)
+            padded[k] = x[0], padded[taps / 2 + n + k] = x[n - 1];
+        memcpy(padded + taps / 2, x, sizeof(float) * n);
+        memset(back, 0, sizeof(float) * (n + taps));
+        for (int phase = 0; phase < count; phase++)
             for (size_t i = 0; i < n; i++)
-                back[k + i] += w * even[i] + v * odd[i];
+                apart[phase * n + i] = g[count * i + phase];
+        for (int k = 0; k < taps; k++) {
+            for (int phase = 0; phase < count; phase++)
+                g_phases[phase * taps + k] += dot(apart + phase * n, padded + k, n);
+            for (size_t i = 0; i < n; i++)
+                for (int phase = 0; phase < count; phase++)
+                    back[k + i] += phases[phase * taps + k] * apart[phase * n + i];
         }
-        memcpy(g_x, back + 2, sizeof(float) * n);
-        g_x[0] += back[0] + back[1], g_x[n - 1] += back[n + 2] + back[n + 3];
+        memcpy(g_x, back + taps / 2, sizeof(float) * n);
+        for (int k = 0; k < taps / 2; k++)
+            g_x[0] += back[k], g_x[n - 1] += back[taps / 2 + n + k];
     }
+}
+
+/* By those that upsampling.py has: kernels of 5 taps in two phases, filters of 7 in one. */
+FOR_EVERY_CPU
+void inrc_rows(int count, int taps, const float *x, size_t planes, size_t rows, size_t columns, const float *phases, float *out)
+{
+    if (count == 2 && taps == 5)
+        rows_by(2, 5, x, planes, rows, columns, phases, out);
+    else
+        rows_by(1, 7, x, planes, rows, columns, phases, out);
+}
+
+FOR_EVERY_CPU
+void inrc_rows_back(int count, int taps, const float *x, size_t planes, size_t rows, size_t columns, const float *phases,
+                    const float *g, float *g_x, float *g_phases)
+{
+    if (count == 2 && taps == 5)
+        rows_by_back(2, 5, x, planes, rows, columns, phases, g, g_x, g_phases);
+    else
+        rows_by_back(1, 7, x, planes, rows, columns, phases, g, g_x, g_phases);
+}
+
+FOR_EVERY_CPU
+void inrc_columns(int count, int taps, const float *x, size_t lines, size_t n, const float *phases, float *out, float *buffer)
+{
+    if (count == 2 && taps == 5)
+        columns_by(2, 5, x, lines, n, phases, out, buffer);
+    else
+        columns_by(1, 7, x, lines, n, phases, out, buffer);
+}
+
+FOR_EVERY_CPU
+void inrc_columns_back(int count, int taps, const float *x, size_t lines, size_t n, const float *phases, const float *g,
+                       float *g_x, float *g_phases, float *buffer)
+{
+    if (count == 2 && taps == 5)
+        columns_by_back(2, 5, x, lines, n, phases, g, g_x, g_phases, buffer);
+    else
+        columns_by_back(1, 7, x, lines, n, phases, g, g_x, g_phases, buffer);
 }
 
 INLINE vec soft_round(vec x, float temperature, float height, vec *slope)

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ..runtime.native import SWITCH, built
 
-VERSION = 4  # of the functions; `fused.c` has the same
+VERSION = 5  # of the functions; `fused.c` has the same
 SIDE = 64  # inputs or outputs of a layer, at most
 CHANNELS = 4  # of pixels, at most
 ALIGNMENT = 64  # bytes
@@ -40,10 +40,10 @@ def library() -> ctypes.CDLL | None:
     fused.inrc_conv3x3_scratch.restype, fused.inrc_conv3x3_scratch.argtypes = size, (number, number, size)
     fused.inrc_conv3x3.argtypes = (Pointer, Pointer, number, number, size, size, *(Pointer,) * 3)
     fused.inrc_conv3x3_back.argtypes = (Pointer, Pointer, number, number, size, size, *(Pointer,) * 4)
-    fused.inrc_double_rows.argtypes = (Pointer, size, size, size, *(Pointer,) * 2)
-    fused.inrc_double_rows_back.argtypes = (Pointer, size, size, size, *(Pointer,) * 4)
-    fused.inrc_double_columns.argtypes = (Pointer, size, size, *(Pointer,) * 3)
-    fused.inrc_double_columns_back.argtypes = (Pointer, size, size, *(Pointer,) * 5)
+    fused.inrc_rows.argtypes = (number, number, Pointer, size, size, size, *(Pointer,) * 2)
+    fused.inrc_rows_back.argtypes = (number, number, Pointer, size, size, size, *(Pointer,) * 4)
+    fused.inrc_columns.argtypes = (number, number, Pointer, size, size, *(Pointer,) * 3)
+    fused.inrc_columns_back.argtypes = (number, number, Pointer, size, size, *(Pointer,) * 5)
     fused.inrc_soft_round_noise.argtypes = (Pointer, Pointer, size, ctypes.c_float, ctypes.c_float, Pointer, Pointer)
     return fused
 
@@ -208,29 +208,37 @@ def _conv3x3_facts(x: Tensor, weight: Tensor) -> tuple[int, ...]:
     return room, inputs, outputs, rows, columns
 
 
-def double(x: Tensor, phases: Tensor, dim: int) -> Tensor:
-    """(c, h, w), twice as long along `dim` (1 or 2), by the phases (2, 5) of upsampling.py."""
-    x, (channels, rows, columns) = x.contiguous(), x.shape
+def filtered(x: Tensor, phases: Tensor, dim: int) -> Tensor:
+    """(c, h, w), as many times as long along `dim` (1 or 2) as there are `phases` (count, taps), which weigh the samples
+    around; edges repeat. For (2, 5) or (1, 7)."""
+    x, phases, (channels, rows, columns), count = x.contiguous(), phases.contiguous(), x.shape, len(phases)
+    out = x.new_empty(channels, rows * (count if dim == 1 else 1), columns * (count if dim == 2 else 1))
     if dim == 1:
-        out = x.new_empty(channels, 2 * rows, columns)
-        _functions().inrc_double_rows(x.data_ptr(), *x.shape, phases.data_ptr(), out.data_ptr())
-        return out
-    out, room = x.new_empty(channels, rows, 2 * columns), _room("double", 4 * (4 * columns + 8))
-    _functions().inrc_double_columns(x.data_ptr(), channels * rows, columns, phases.data_ptr(), out.data_ptr(), room)
+        _functions().inrc_rows(*phases.shape, x.data_ptr(), *x.shape, phases.data_ptr(), out.data_ptr())
+    else:
+        lines = channels * rows, columns
+        _functions().inrc_columns(
+            *phases.shape, x.data_ptr(), *lines, phases.data_ptr(), out.data_ptr(), _line(columns, phases)
+        )
     return out
 
 
-def double_back(x: Tensor, phases: Tensor, dim: int, grad: Tensor) -> tuple[Tensor, Tensor]:
+def filtered_back(x: Tensor, phases: Tensor, dim: int, grad: Tensor) -> tuple[Tensor, Tensor]:
     """Gradients of x and of the phases."""
-    x, grad, g_x, to = x.contiguous(), grad.contiguous(), torch.zeros_like(x), torch.zeros_like(phases)
+    x, phases, grad, (channels, rows, columns) = x.contiguous(), phases.contiguous(), grad.contiguous(), x.shape
+    g_x, to = torch.zeros_like(x), torch.zeros_like(phases)
     given = phases.data_ptr(), grad.data_ptr(), g_x.data_ptr(), to.data_ptr()
     if dim == 1:
-        _functions().inrc_double_rows_back(x.data_ptr(), *x.shape, *given)
+        _functions().inrc_rows_back(*phases.shape, x.data_ptr(), *x.shape, *given)
     else:
-        channels, rows, columns = x.shape
-        room = _room("double", 4 * (4 * columns + 8))
-        _functions().inrc_double_columns_back(x.data_ptr(), channels * rows, columns, *given, room)
+        lines = channels * rows, columns
+        _functions().inrc_columns_back(*phases.shape, x.data_ptr(), *lines, *given, _line(columns, phases))
     return g_x, to
+
+
+def _line(columns: int, phases: Tensor) -> int:
+    """Room for a line to be worked on."""
+    return _room("line", 4 * (len(phases) + 2) * (columns + phases.shape[1]))
 
 
 def soft_round_noise(x: Tensor, noise: Tensor, temperature: float) -> tuple[Tensor, Tensor]:

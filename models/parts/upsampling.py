@@ -120,7 +120,7 @@ class _Double(Function):
         if fused.takes(x, taps):
             ctx.save_for_backward(x, taps)
             ctx.geometry = (None, dim)
-            return fused.double(x, phases(taps), dim)
+            return fused.filtered(x, phases(taps), dim)
         head, tail = x.narrow(dim, 0, 1), x.narrow(dim, n - 1, 1)
         padded = torch.cat([head, head, x, tail, tail], dim)
         shifted = torch.stack([padded.narrow(dim, k, n) for k in range(TAPS + 1)]).flatten(1)  # (5, all)
@@ -134,7 +134,7 @@ class _Double(Function):
         shifted, taps = ctx.saved_tensors
         shape, dim = ctx.geometry
         if shape is None:
-            g_x, g_phases = fused.double_back(shifted, phases(taps), dim, grad)
+            g_x, g_phases = fused.filtered_back(shifted, phases(taps), dim, grad)
             return g_x, g_phases[0, :TAPS] + g_phases[1, 1:].flip(0), None
         n = shape[dim]
         pairs = torch.stack(grad.unflatten(dim, (n, 2)).unbind(dim + 1)).flatten(1)  # (2, all)
@@ -161,12 +161,22 @@ def smooth(x: Tensor, side: Tensor) -> Tensor:
     return _Symmetric.apply(_Symmetric.apply(x, weights, 0), weights, 1)  # pyright: ignore[reportReturnType]
 
 
+def mirrored(weights: Tensor) -> Tensor:
+    """(1, 2 n - 1) of n weights, the first in the middle."""
+    return torch.cat([weights[1:].flip(0), weights])[None]
+
+
 class _Symmetric(Function):
     """weights[0] x[i] + sum_k weights[k] (x[i - k] + x[i + k]) along `dim` of (h, w), as one matrix product."""
 
     @staticmethod
     def forward(ctx, x, weights, dim):
         n, reach = x.shape[dim], TAPS - 1
+        ctx.fused = fused.takes(x, weights)
+        if ctx.fused:
+            ctx.save_for_backward(x, weights)
+            ctx.dim = dim
+            return fused.filtered(x[None], mirrored(weights), dim + 1)[0]
         head, tail = x.narrow(dim, 0, 1), x.narrow(dim, n - 1, 1)
         padded = torch.cat([*[head] * reach, x, *[tail] * reach], dim)
         pairs = [padded.narrow(dim, reach - k, n) + padded.narrow(dim, reach + k, n) for k in range(1, TAPS)]
@@ -178,6 +188,10 @@ class _Symmetric(Function):
     @staticmethod
     def backward(ctx, grad):  # pyright: ignore[reportIncompatibleMethodOverride]
         sums, weights = ctx.saved_tensors
+        if ctx.fused:
+            g_x, g_line = fused.filtered_back(sums[None], mirrored(weights), ctx.dim + 1, grad[None])
+            before, here, after = g_line[0].split((TAPS - 1, 1, TAPS - 1))
+            return g_x[0], torch.cat([here, before.flip(0) + after]), None
         g_x = grad * weights[0]
         for k in range(1, TAPS):
             part = grad * weights[k]
