@@ -62,9 +62,12 @@ def test_a_fresh_phase_forgets_the_moments_before():
 def test_pyramid_weighs_its_networks_as_a_file_does():
     waves = np.sin(np.add.outer(np.arange(96) / 7, np.arange(128) / 11))[..., None] * np.array([90, 60, 30]) + 120
     picture, goal = from_array(waves.astype(np.uint8)), Goal("lmbda", 0.005)
-    result = encode_picture(picture, goal=goal, iterations=300)
-    tensors = {name: torch.from_numpy(w) for name, w in network_tensors(InrFile(result.data).segment()).items()}
-    assert networks_bits(tensors).item() / 8 == pytest.approx(result.networks_bytes, rel=0.2)
+    weighed = written = 0.0
+    for seed in range(3):
+        result = encode_picture(picture, goal=goal, iterations=300, seed=seed)
+        tensors = {name: torch.from_numpy(w) for name, w in network_tensors(InrFile(result.data).segment()).items()}
+        weighed, written = weighed + networks_bits(tensors).item() / 8, written + result.networks_bytes
+    assert weighed == pytest.approx(written, rel=0.1)
 
 
 def test_soap_descends_a_narrow_valley_and_resumes():
