@@ -124,7 +124,10 @@ def test_sets(capsys):
         (("decode", "set.inr", "x.png"), "wanted a folder for 3 pictures, or --frame K for one of them, got x.png"),
         (("decode", "set.inr", "x.png", "--frame", "3"), "--frame: wanted one below 3, got 3"),
         (("export", "set.inr", "-o", "x", "--frame", "3"), "--frame: wanted one below 3, got 3"),
-        (("encode", *pictures, "x.inr", *QUICK), "method pyramid: wanted one picture, got a set of 3"),
+        (
+            ("encode", *pictures, "x.inr", *QUICK),
+            "method pyramid: wanted one picture, got a set of 3; `inrc methods` says which take sets",
+        ),
     ]:
         assert refused(capsys, *arguments) == (1, f"inrc {arguments[0]}: {wanted}\n")
     assert refused(capsys, "encode", "0.png") == (2, "inrc encode: wanted a picture and an output, got one name\n")
