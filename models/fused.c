@@ -375,17 +375,19 @@ void inrc_pointwise(pointwise_scratch *s, const float *x, size_t n, size_t start
 /* How long a row of `columns` is with room for a vector behind the two places at either end. */
 INLINE size_t roomy(size_t columns) { return columns + 4 + 32; }
 
-/* Whether row y of a picture is what its row r + dy - 1 is, where edges repeat. */
-INLINE int is_row(size_t y, size_t r, int dy, size_t rows)
+/* What lies at i - taps / 2 + k of n, where edges repeat. */
+INLINE size_t at(size_t i, int k, int taps, size_t n)
 {
-    size_t place = r + dy;
-    return y == (place < 1 ? 0 : place > rows ? rows - 1 : place - 1);
+    ptrdiff_t place = (ptrdiff_t)i - taps / 2 + k;
+    return place < 0 ? 0 : (size_t)place >= n ? n - 1 : (size_t)place;
 }
 
-INLINE void widen(const float *x, size_t columns, float *to)
+/* A line of n, with its ends repeated `by` times to either side. */
+INLINE void widen(const float *x, size_t n, int by, float *to)
 {
-    to[0] = x[0], to[columns + 1] = x[columns - 1];
-    memcpy(to + 1, x, sizeof(float) * columns);
+    for (int k = 0; k < by; k++)
+        to[k] = x[0], to[by + n + k] = x[n - 1];
+    memcpy(to + by, x, sizeof(float) * n);
 }
 
 size_t inrc_conv3x3_scratch(int inputs, int outputs, size_t columns)
@@ -404,10 +406,10 @@ void inrc_conv3x3(void *scratch, const float *restrict x, int inputs, int output
             out[o * rows * columns + k] = bias ? bias[o] : 0;
     for (size_t y = 0; y < rows; y++)
         for (int i = 0; i < inputs; i++) {
-            widen(x + (i * rows + y) * columns, columns, wide);
+            widen(x + (i * rows + y) * columns, columns, 1, wide);
             for (size_t r = y ? y - 1 : 0; r < rows && r < y + 2; r++)
                 for (int dy = 0; dy < 3; dy++)
-                    for (int o = 0; o < outputs && is_row(y, r, dy, rows); o++) {
+                    for (int o = 0; o < outputs && y == at(r, dy, 3, rows); o++) {
                         const float *w = weight + ((o * inputs + i) * 3 + dy) * 3;
                         float *to = out + (o * rows + r) * columns;
                         for (size_t k = 0; k < columns; k++)
@@ -438,11 +440,11 @@ void inrc_conv3x3_back(void *scratch, const float *restrict x, int inputs, int o
             for (int o = 0; o < outputs; o++)
                 memcpy(given + (r % 3 * outputs + o) * length + 2, g + (o * rows + r) * columns, sizeof(float) * columns);
         for (int i = 0; i < inputs; i++) {
-            widen(x + (i * rows + y) * columns, columns, wide);
+            widen(x + (i * rows + y) * columns, columns, 1, wide);
             memset(back, 0, sizeof(float) * length);
             for (size_t r = first; r <= last; r++)
                 for (int dy = 0; dy < 3; dy++)
-                    for (int o = 0; o < outputs && is_row(y, r, dy, rows); o++) {
+                    for (int o = 0; o < outputs && y == at(r, dy, 3, rows); o++) {
                         const float *from = given + (r % 3 * outputs + o) * length;
                         size_t tap = ((o * inputs + i) * 3 + dy) * 3;
                         vec a = sums[tap], b = sums[tap + 1], c = sums[tap + 2];
@@ -465,23 +467,14 @@ void inrc_conv3x3_back(void *scratch, const float *restrict x, int inputs, int o
 
 INLINE float dot(const float *a, const float *b, size_t n)
 {
-    vec sum = {0}, x, y;
+    vec sum = {0};
     size_t i = 0;
-    for (; i + 16 <= n; i += 16) {
-        memcpy(&x, a + i, sizeof x), memcpy(&y, b + i, sizeof y);
-        sum += x * y;
-    }
+    for (; i + 16 <= n; i += 16)
+        sum += loaded(a + i) * loaded(b + i);
     float rest = total(sum);
     for (; i < n; i++)
         rest += a[i] * b[i];
     return rest;
-}
-
-/* What lies at i - taps / 2 + k of n, where edges repeat. */
-INLINE size_t at(size_t i, int k, int taps, size_t n)
-{
-    ptrdiff_t place = (ptrdiff_t)i - taps / 2 + k;
-    return place < 0 ? 0 : (size_t)place >= n ? n - 1 : (size_t)place;
 }
 
 /* Planes of rows x columns into `count` times as many rows, by `phases` (count, taps) of the rows around each; edges repeat. */
@@ -531,9 +524,7 @@ INLINE void columns_by(int count, int taps, const float *restrict x, size_t line
                        float *restrict out, float *restrict buffer)
 {
     for (size_t l = 0; l < lines; l++, x += n, out += count * n) {
-        for (int k = 0; k < taps / 2; k++)
-            buffer[k] = x[0], buffer[taps / 2 + n + k] = x[n - 1];
-        memcpy(buffer + taps / 2, x, sizeof(float) * n);
+        widen(x, n, taps / 2, buffer);
         for (size_t i = 0; i < n; i++)
             for (int phase = 0; phase < count; phase++) {
                 float sum = 0;
@@ -549,9 +540,7 @@ INLINE void columns_by_back(int count, int taps, const float *restrict x, size_t
 {
     float *padded = buffer, *back = padded + n + taps, *apart = back + n + taps;
     for (size_t l = 0; l < lines; l++, x += n, g += count * n, g_x += n) {
-        for (int k = 0; k < taps / 2; k++)
-            padded[k] = x[0], padded[taps / 2 + n + k] = x[n - 1];
-        memcpy(padded + taps / 2, x, sizeof(float) * n);
+        widen(x, n, taps / 2, padded);
         memset(back, 0, sizeof(float) * (n + taps));
         for (int phase = 0; phase < count; phase++)
             for (size_t i = 0; i < n; i++)

@@ -133,7 +133,7 @@ class _Rate(Function):
                 grads += g_own
                 continue
             if not len(wide):
-                wide = features.repeat_interleave(cell, 1).repeat_interleave(cell, 2).flatten(1)
+                wide = (repeat(features, size // columns, columns) if cell == CELL else features).flatten(1)
                 g_wide = torch.zeros_like(wide)
             first = torch.cat([w1, skip], 1)
             g_first, g_b1, g_w2, g_b2, g_w3, g_b3 = (torch.zeros_like(x) for x in (first, b1, w2, b2, w3, b3))
