@@ -23,15 +23,16 @@ def encode(
     psnr: float | None = None,
     method: str | None = None,
     tune: str | None = None,
-    coding: str = "paper",
-    preset: str = "fast",
+    coding: str | None = None,
+    preset: str | None = None,
     iterations: int | None = None,
     seconds: float | None = None,
-    device: str = "auto",
-    threads: int = 0,
-    seed: int = 0,
+    device: str | None = None,
+    threads: int | None = None,
+    seed: int | None = None,
 ) -> builtins.bytes:
-    """The bytes of an .inr file; options are those of `inrc encode`, of the goals (`lmbda` to `psnr`) at most one.
+    """The bytes of an .inr file; options are those of `inrc encode`, and what is None is as there; of the goals (`lmbda` to
+    `psnr`) at most one.
 
     `source` is a path of a picture or a clip, an array (H, W[, C]) of uint8 or uint16, or, for methods that take sets, a
     list of such. Raises ValueError for what cannot be encoded so.
@@ -39,9 +40,10 @@ def encode(
     from .train.goal import Goal
     from .train.sources import encode
 
-    options: dict[str, Any] = {"method": method} if method else {}  # which it is else depends on the source
-    options |= {"tune": tune, "coding": coding, "preset": preset, "iterations": iterations, "seconds": seconds}
-    return encode(source, Goal.of(lmbda, bpp, bytes, psnr), device=device, threads=threads, seed=seed, **options)
+    options = {"method": method, "tune": tune, "coding": coding, "preset": preset, "iterations": iterations}
+    options |= {"seconds": seconds, "device": device, "threads": threads, "seed": seed}
+    chosen: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    return encode(source, Goal.of(lmbda, bpp, bytes, psnr), **chosen)
 
 
 register_when_pillow_loads(encode)

@@ -13,14 +13,13 @@ from ..runtime.cli import add, add_json, add_threads, whole
 from ..runtime.cli import add_commands as add_runtime_commands
 from ..runtime.pixels import write_atomically
 from .compare_command import add_compare
-from .evaluate_command import add_evaluate, add_variants
+from .evaluate_command import JOBS_MAX, add_evaluate, add_variants
 from .kinds import NO_SECONDS, is_clip
 from .presets import DEFAULT, HELP
 
 EXTRA = "inrc {}: wanted the encoder's packages, {} is missing: pip install 'inrcodec[train]'"
 LIBRARIES = ("torch", "onnx", "onnxscript", "PIL", "rich", "scipy", "matplotlib", "imagecodecs")
 CLUSTER = "inrc {}: wanted Ray with --cluster: pip install 'inrcodec[cluster]'"
-JOBS_MAX = 1024
 
 
 def main(arguments: list[str] | None = None) -> int:

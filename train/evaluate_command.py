@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 LAMBDAS = (0.02, 0.004, 0.001, 0.0004, 0.0001)  # Cool-chic's
 JOBS_HELP = "so many at once, in processes; with --bitstreams an encode goes on where it was stopped (default: one, in this)"
+JOBS_MAX = 1024
 MEAN_PSNR, MEAN_MSE = "mean PSNR", "PSNR of the mean MSE"
 
 
@@ -40,7 +41,7 @@ def add_evaluate(commands: Any) -> None:
     evaluate.add_argument("--seed", type=whole(2**32), default=0, metavar="N", help="same seed, same bytes (default 0)")
     evaluate.add_argument("--device", default="auto", help="auto, cpu or cuda (default auto)")
     add_threads(evaluate)
-    evaluate.add_argument("--jobs", type=whole(1024), default=0, metavar="N", help=JOBS_HELP)
+    evaluate.add_argument("--jobs", type=whole(JOBS_MAX), default=0, metavar="N", help=JOBS_HELP)
     evaluate.add_argument("--bitstreams", metavar="DIR", help="keep DIR/LAMBDA/IMAGE.inr: of one method, preset, seed")
     evaluate.add_argument("--json", metavar="FILE", help="means as CompressAI writes them")
     evaluate.add_argument("--plot", metavar="rd.png", help="rate-distortion curve")

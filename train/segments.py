@@ -132,7 +132,8 @@ def default_method(facts: ClipFacts) -> str:
 def prepare(folder: Path, key: str, resume: bool) -> None:
     """An empty folder, or, to resume, one with segments of the same encode."""
     marker = folder / KEY
-    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+    empty = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
+    if not empty:
         if resume and not (marker.is_file() and marker.read_text() == key):
             raise EncodeError(f"--resume: {folder} is of another clip or other options; delete it to start anew")
         if resume:
