@@ -100,50 +100,63 @@ def bicubic_taps() -> Tensor:
 
 def upsample(x: Tensor, taps: Tensor, height: int, width: int) -> Tensor:
     """(c, h, w) -> (c, height, width): twice the size, less a last row or column where the size is odd; edges repeat."""
-    tall: Tensor = _Double.apply(x, taps, 1)  # pyright: ignore[reportAssignmentType]
-    wide: Tensor = _Double.apply(tall[:, :height], taps, 2)  # pyright: ignore[reportAssignmentType]
+    return doubled(x, phases(taps), height, width)
+
+
+def doubled(x: Tensor, both: Tensor, height: int, width: int) -> Tensor:
+    """The same, given its `phases`."""
+    tall: Tensor = _Along.apply(x, both, 1)  # pyright: ignore[reportAssignmentType]
+    wide: Tensor = _Along.apply(tall[:, :height], both, 2)  # pyright: ignore[reportAssignmentType]
     return wide[:, :, :width]
 
 
 def phases(taps: Tensor) -> Tensor:
-    """(2, 5): the weights of x[i - 2] ... x[i + 2] in the even and the odd sample i."""
-    none = taps.new_zeros(1)
-    return torch.stack([torch.cat([taps, none]), torch.cat([none, taps.flip(0)])])
+    """(..., TAPS) -> (..., 2, 5): the weights of x[i - 2] ... x[i + 2] in the even and the odd sample i."""
+    none = torch.zeros_like(taps[..., :1])
+    return torch.stack([torch.cat([taps, none], -1), torch.cat([none, taps.flip(-1)], -1)], -2)
 
 
-class _Double(Function):
-    """Twice as long along `dim` (1 or 2): two sums of five shifted views, as one matrix product."""
+def smooth(x: Tensor, side: Tensor) -> Tensor:
+    """(h, w) -> (h, w): the finer grid's filter, side (TAPS,), along rows and columns; edges repeat."""
+    line = mirrored(side)
+    return _Along.apply(_Along.apply(x[None], line, 1), line, 2)[0]  # pyright: ignore[reportIndexIssue]
+
+
+def mirrored(side: Tensor) -> Tensor:
+    """(..., TAPS) -> (..., 1, 7): the weights of x[i - 3] ... x[i + 3]."""
+    return torch.cat([side[..., 1:].flip(-1), 1 + side[..., :1], side[..., 1:]], -1)[..., None, :]
+
+
+class _Along(Function):
+    """(c, h, w), as many times as long along `dim` (1 or 2) as there are rows of `weights` (count, taps), which weigh the
+    samples around: sums of shifted views, as one matrix product."""
 
     @staticmethod
-    def forward(ctx, x, taps, dim):
-        n = x.shape[dim]
-        if fused.takes(x, taps):
-            ctx.save_for_backward(x, taps)
-            ctx.geometry = (None, dim)
-            return fused.filtered(x, phases(taps), dim)
+    def forward(ctx, x, weights, dim):
+        ctx.fused, ctx.dim, ctx.shape = fused.takes(x, weights), dim, x.shape
+        if ctx.fused:
+            ctx.save_for_backward(x, weights)
+            return fused.filtered(x, weights, dim)
+        (count, taps), n = weights.shape, x.shape[dim]
         head, tail = x.narrow(dim, 0, 1), x.narrow(dim, n - 1, 1)
-        padded = torch.cat([head, head, x, tail, tail], dim)
-        shifted = torch.stack([padded.narrow(dim, k, n) for k in range(TAPS + 1)]).flatten(1)  # (5, all)
-        ctx.save_for_backward(shifted, taps)
-        ctx.geometry = (x.shape, dim)
-        even, odd = (phases(taps) @ shifted).view(2, *x.shape)
-        return torch.stack([even, odd], dim + 1).flatten(dim, dim + 1)
+        padded = torch.cat([*[head] * (taps // 2), x, *[tail] * (taps // 2)], dim)
+        shifted = torch.stack([padded.narrow(dim, k, n) for k in range(taps)]).flatten(1)  # (taps, all)
+        ctx.save_for_backward(shifted, weights)
+        return torch.stack((weights @ shifted).view(count, *x.shape).unbind(), dim + 1).flatten(dim, dim + 1)
 
     @staticmethod
     def backward(ctx, grad):  # pyright: ignore[reportIncompatibleMethodOverride]
-        shifted, taps = ctx.saved_tensors
-        shape, dim = ctx.geometry
-        if shape is None:
-            g_x, g_phases = fused.filtered_back(shifted, phases(taps), dim, grad)
-            return g_x, g_phases[0, :TAPS] + g_phases[1, 1:].flip(0), None
-        n = shape[dim]
-        pairs = torch.stack(grad.unflatten(dim, (n, 2)).unbind(dim + 1)).flatten(1)  # (2, all)
-        g_phases = pairs @ shifted.t()
-        g_shifted = (phases(taps).t() @ pairs).view(TAPS + 1, *shape)
-        g_x = g_shifted[2].clone()
-        for k, offset in ((0, -2), (1, -1), (3, 1), (4, 2)):
-            _add_shifted(g_x, g_shifted[k], offset, dim)
-        return g_x, g_phases[0, :TAPS] + g_phases[1, 1:].flip(0), None
+        shifted, weights = ctx.saved_tensors
+        if ctx.fused:
+            return *fused.filtered_back(shifted, weights, ctx.dim, grad), None
+        (count, taps), n = weights.shape, ctx.shape[ctx.dim]
+        samples = torch.stack(grad.unflatten(ctx.dim, (n, count)).unbind(ctx.dim + 1)).flatten(1)  # (count, all)
+        g_shifted = (weights.t() @ samples).view(taps, *ctx.shape)
+        g_x = g_shifted[taps // 2].clone()
+        for k in range(taps):
+            if offset := k - taps // 2:
+                _add_shifted(g_x, g_shifted[k], offset, ctx.dim)
+        return g_x, samples @ shifted.t(), None
 
 
 def _add_shifted(total: Tensor, part: Tensor, offset: int, dim: int) -> None:
@@ -153,51 +166,6 @@ def _add_shifted(total: Tensor, part: Tensor, offset: int, dim: int) -> None:
     total.narrow(dim, max(offset, 0) if n > reach else 0, n - reach).add_(part.narrow(dim, start, n - reach))
     beyond = part.narrow(dim, 0 if offset < 0 else n - reach, reach)
     total.narrow(dim, edge, 1).add_(beyond.sum(dim, keepdim=True))
-
-
-def smooth(x: Tensor, side: Tensor) -> Tensor:
-    """(h, w) -> (h, w): the finer grid's filter, side (TAPS,), along rows and columns; edges repeat."""
-    weights = torch.cat([1 + side[:1], side[1:]])
-    return _Symmetric.apply(_Symmetric.apply(x, weights, 0), weights, 1)  # pyright: ignore[reportReturnType]
-
-
-def mirrored(weights: Tensor) -> Tensor:
-    """(1, 2 n - 1) of n weights, the first in the middle."""
-    return torch.cat([weights[1:].flip(0), weights])[None]
-
-
-class _Symmetric(Function):
-    """weights[0] x[i] + sum_k weights[k] (x[i - k] + x[i + k]) along `dim` of (h, w), as one matrix product."""
-
-    @staticmethod
-    def forward(ctx, x, weights, dim):
-        n, reach = x.shape[dim], TAPS - 1
-        ctx.fused = fused.takes(x, weights)
-        if ctx.fused:
-            ctx.save_for_backward(x, weights)
-            ctx.dim = dim
-            return fused.filtered(x[None], mirrored(weights), dim + 1)[0]
-        head, tail = x.narrow(dim, 0, 1), x.narrow(dim, n - 1, 1)
-        padded = torch.cat([*[head] * reach, x, *[tail] * reach], dim)
-        pairs = [padded.narrow(dim, reach - k, n) + padded.narrow(dim, reach + k, n) for k in range(1, TAPS)]
-        sums = torch.stack([x, *pairs]).flatten(1)  # (TAPS, all)
-        ctx.save_for_backward(sums, weights)
-        ctx.dim = dim
-        return (weights @ sums).view(x.shape)
-
-    @staticmethod
-    def backward(ctx, grad):  # pyright: ignore[reportIncompatibleMethodOverride]
-        sums, weights = ctx.saved_tensors
-        if ctx.fused:
-            g_x, g_line = fused.filtered_back(sums[None], mirrored(weights), ctx.dim + 1, grad[None])
-            before, here, after = g_line[0].split((TAPS - 1, 1, TAPS - 1))
-            return g_x[0], torch.cat([here, before.flip(0) + after]), None
-        g_x = grad * weights[0]
-        for k in range(1, TAPS):
-            part = grad * weights[k]
-            _add_shifted(g_x, part, -k, ctx.dim)
-            _add_shifted(g_x, part, k, ctx.dim)
-        return g_x, sums @ grad.flatten(), None
 
 
 def pyramid_features(
@@ -211,23 +179,23 @@ def pyramid_features(
     `kernels` and `filters` (levels - 1, TAPS), finest first: of the upsampling to each level, and of its own grid.
     `mixed(stack, level)` is a level's whole stack as the next finer one has it.
     """
-    features = stacks[-1]
+    features, both, lines = stacks[-1], phases(kernels).unbind(), mirrored(filters).unbind()
     for level in range(len(stacks) - 2, -1, -1):
-        finer = smoothed(stacks[level], filters[level])
-        features = mixed(torch.cat([*finer, upsample(features, kernels[level], *finer[0].shape[1:])]), level)
+        finer = smoothed(stacks[level], lines[level])
+        features = mixed(torch.cat([*finer, doubled(features, both[level], *finer[0].shape[1:])]), level)
     return features
 
 
-def smoothed(stack: Tensor, side: Tensor) -> list[Tensor]:
-    """A level's own grids, (1, h, w) each, the first filtered."""
+def smoothed(stack: Tensor, line: Tensor) -> list[Tensor]:
+    """A level's own grids, (1, h, w) each, the first filtered by what `mirrored` makes."""
     first, *others = stack.split(1)
-    return [smooth(first[0], side)[None], *others]
+    return [_Along.apply(_Along.apply(first, line, 1), line, 2), *others]  # pyright: ignore[reportReturnType]
 
 
 def above(stacks: list[Tensor], kernels: Tensor, filters: Tensor, level: int) -> list[Tensor]:
     """What is doubled onto each other, finest first: the grids of levels above `level`, smoothed, and its whole stack."""
     whole = pyramid_features(stacks[level:], kernels[level:], filters[level:])
-    return [*(torch.cat(smoothed(*each)) for each in zip(stacks[:level], filters)), whole]
+    return [*(torch.cat(smoothed(*each)) for each in zip(stacks[:level], mirrored(filters))), whole]
 
 
 def upsampling_graph(tensors: dict[str, Tensor]) -> Tensor:
