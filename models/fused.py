@@ -1,5 +1,6 @@
-"""What a step of training spends its time on, in C (`fused.c`), where the package was built with a compiler and tensors lie
-in a CPU's memory as float32. Elsewhere, or with INRC_NATIVE=0, torch does the same.
+"""What a step of training spends its time on, of float32 tensors: on a CPU in C (`fused.c`), where the package was built with
+a compiler, on a GPU in Triton (`fused_gpu.py`), where that is installed. Elsewhere, or with INRC_NATIVE=0, torch does the
+same.
 """
 
 import ctypes
@@ -9,9 +10,12 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, wraps
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TypeVar
+from types import ModuleType
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -48,6 +52,22 @@ def library() -> ctypes.CDLL | None:
     return fused
 
 
+@cache
+def gpu() -> ModuleType | None:
+    """The same functions for a GPU, or None where there are none."""
+    return import_module(f"{__package__}.fused_gpu") if find_spec("triton") else None
+
+
+def _or_on_gpu(function: Callable[..., Made]) -> Callable[..., Made]:
+    """The function itself, or that of the same name for a GPU if its first argument lies there."""
+
+    @wraps(function)
+    def either(first: Tensor, *others: Any) -> Made:
+        return (getattr(gpu(), function.__name__) if first.is_cuda else function)(first, *others)
+
+    return either
+
+
 _kept = threading.local()  # room for the functions to work in, and whether they are to be left out
 
 
@@ -67,10 +87,12 @@ def is_plain() -> bool:
 
 
 def takes(*tensors: Tensor) -> bool:
-    """Whether these are for it: float32, on a CPU."""
-    if os.environ.get(SWITCH) == "0" or is_plain() or library() is None:
+    """Whether these are for it: float32, on a device that has the functions."""
+    if os.environ.get(SWITCH) == "0" or is_plain():
         return False
-    return all(tensor.dtype == torch.float32 and tensor.device.type == "cpu" for tensor in tensors)
+    kind = tensors[0].device.type
+    there = {"cpu": library, "cuda": gpu}.get(kind, lambda: None)() is not None
+    return there and all(tensor.dtype == torch.float32 and tensor.device.type == kind for tensor in tensors)
 
 
 def _room(name: str, size: int) -> int:
@@ -104,6 +126,7 @@ def _shared(job: Callable[[int, int], Made], pieces: int, samples: int = 1) -> l
     return [job(0, pieces)] if count == 1 else list(_threads(count).map(job, bounds, bounds[1:]))
 
 
+@_or_on_gpu
 def rate(
     latents: Tensor,
     near: Tensor,
@@ -116,7 +139,7 @@ def rate(
     weights: Sequence[Tensor],
     log2_scales: tuple[float, float],
     gradients: tuple[Tensor, Tensor] | None,
-) -> tuple[float, list[Tensor]]:
+) -> tuple[float | Tensor, list[Tensor]]:
     """Bits of the latents in some `rows` of a plane, which begins at `plane`, that `mask` weighs; `near` are the latents as
     neighbours, `features` (n, rows, columns) of the whole plane, a value for each `cell` of 1 or of 2x2.
 
@@ -154,6 +177,7 @@ def rate(
     return sum(bits), [torch.stack(each).sum(0) for each in zip(*to)]
 
 
+@_or_on_gpu
 def pointwise(x: Tensor, weights: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     """As `_Pointwise` in synthesis.py, of x (levels, n); `weights`: hidden, its bias, pixel, its bias, skip."""
     out, line = (x.new_empty(len(weights[2]), x.shape[1]) for _ in range(2))
@@ -161,6 +185,7 @@ def pointwise(x: Tensor, weights: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     return out, line
 
 
+@_or_on_gpu
 def pointwise_back(x: Tensor, weights: Sequence[Tensor], grad: Tensor, grad_line: Tensor) -> list[Tensor]:
     """Gradients of x and of the weights."""
     g_x = torch.empty_like(x)
@@ -182,6 +207,7 @@ def _pointwise(x: Tensor, weights: Sequence[Tensor], out: Tensor, line: Tensor, 
     return [torch.stack(each).sum(0) for each in zip(*_shared(part, x.shape[1]))]
 
 
+@_or_on_gpu
 def conv3x3(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """(1, c, h, w) -> (1, c', h, w); edges repeat."""
     x, weight, out = x.contiguous(), weight.contiguous(), x.new_empty(1, len(weight), *x.shape[2:])
@@ -191,6 +217,7 @@ def conv3x3(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     return out
 
 
+@_or_on_gpu
 def conv3x3_back(x: Tensor, weight: Tensor, grad: Tensor) -> tuple[Tensor, Tensor]:
     """Gradients of x and `weight`."""
     x, weight, grad = x.contiguous(), weight.contiguous(), grad.contiguous()
@@ -208,6 +235,7 @@ def _conv3x3_facts(x: Tensor, weight: Tensor) -> tuple[int, ...]:
     return room, inputs, outputs, rows, columns
 
 
+@_or_on_gpu
 def filtered(x: Tensor, phases: Tensor, dim: int) -> Tensor:
     """(c, h, w), as many times as long along `dim` (1 or 2) as there are `phases` (count, taps), which weigh the samples
     around; edges repeat. For (2, 5) or (1, 7)."""
@@ -223,6 +251,7 @@ def filtered(x: Tensor, phases: Tensor, dim: int) -> Tensor:
     return out
 
 
+@_or_on_gpu
 def filtered_back(x: Tensor, phases: Tensor, dim: int, grad: Tensor) -> tuple[Tensor, Tensor]:
     """Gradients of x and of the phases."""
     x, phases, grad, (channels, rows, columns) = x.contiguous(), phases.contiguous(), grad.contiguous(), x.shape
@@ -241,9 +270,16 @@ def _line(columns: int, phases: Tensor) -> int:
     return _room("line", 4 * (len(phases) + 2) * (columns + phases.shape[1]))
 
 
-def soft_round_noise(x: Tensor, noise: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
-    """As `soft_round_noise` in quantizers.py, and its derivative."""
+@_or_on_gpu
+def soft_round_noise(x: Tensor, noise: Tensor, temperature: float | Tensor) -> tuple[Tensor, Tensor]:
+    """As `soft_round_noise` in quantizers.py, and its derivative; the temperature may be a tensor on a GPU."""
     x, noise, out, slope = x.contiguous(), noise.contiguous(), torch.empty_like(x), torch.empty_like(x)
     given = temperature, 0.5 / math.tanh(0.5 / temperature), out.data_ptr(), slope.data_ptr()
     _functions().inrc_soft_round_noise(x.data_ptr(), noise.data_ptr(), x.numel(), *given)
     return out, slope
+
+
+@_or_on_gpu
+def orthonormal(x: Tensor) -> Tensor:
+    """(..., n, n) -> (..., n, n): the factor Q of its QR decomposition, but for signs. On a GPU of (count, n, n)."""
+    return torch.linalg.qr(x)[0]

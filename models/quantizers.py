@@ -60,7 +60,7 @@ def round_ste(x: Tensor) -> Tensor:
 
 def soft_round_gaussian(latents: Tensor, temperature: float, noise: float, generator: torch.Generator) -> Tensor:
     """`soft_round_noise` with Gaussian noise of this standard deviation."""
-    return soft_round_noise(latents, torch.empty_like(latents).normal_(0, noise, generator=generator), temperature)
+    return soft_round_noise(latents, torch.empty_like(latents).normal_(generator=generator).mul_(noise), temperature)
 
 
 def soft_round_kumaraswamy(latents: Tensor, temperature: float, noise: float, generator: torch.Generator) -> Tensor:

@@ -131,7 +131,7 @@ class Encoding:
 
     def finish(self) -> float:
         """Quantize, write, verify, measure; keep what is nearest to the goal. Returns how far lambda should move."""
-        fit, lmbda = self.fit, self.fit.lmbda
+        fit, lmbda = self.fit.on_cpu(), self.fit.lmbda
         with torch.no_grad():
             exported = export(
                 self.architecture,

@@ -9,6 +9,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -16,13 +17,16 @@ import torch
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
+from ..models import fused
 from ..models.method import Architecture, Inr, Part, Phase, Recipe, Tensors
 from ..models.quantizers import through_clamp
 from .adam import Adam
+from .recorder import Recorder
 from .soap import Soap
 
 GRADIENT_MAX = 0.1  # norm over all networks
 CHECKS = 50  # times that a fit is measured with rounded latents, and the best kept
+NUMBERS = 4  # that change from step to step
 NOTHING: Mapping[str, Tensor] = MappingProxyType({})
 OPTIMIZERS = {"soap": Soap, "adam": Adam}  # of the networks, by `Recipe.optimizer`
 
@@ -90,7 +94,10 @@ class Fit:
         tensors = {name: tensor.detach().clone().requires_grad_() for name, tensor in inr.tensors.items()}
         self.inr = Inr(tensors, inr.latents.detach().clone().requires_grad_())
         self.networks = OPTIMIZERS[self.recipe.optimizer](list(tensors.values()))
-        self.adam = torch.optim.Adam([self.inr.latents], betas=self.recipe.betas)
+        on_gpu = self.inr.latents.is_cuda
+        gpu = {"lr": self.inr.latents.new_tensor(0.0), "capturable": True, "fused": True} if on_gpu else {}
+        self.adam = torch.optim.Adam([self.inr.latents], betas=self.recipe.betas, **gpu)
+        self.recorder = Recorder(self.noise, NUMBERS) if on_gpu and fused.gpu() else None
         self.best, self.best_cost = self.snapshot(), math.inf
 
     def enter(self, phase: Phase) -> None:
@@ -103,6 +110,13 @@ class Fit:
     def snapshot(self) -> Inr:
         tensors = written(self.phase, self.inr.tensors, 1.0)
         return Inr({n: t.detach().clone() for n, t in tensors.items()}, torch.round(self.inr.latents.detach()))
+
+    def on_cpu(self) -> "Fit":
+        """To be quantized and written: what it has come to, with its target, in the CPU's memory."""
+        fit = copy.copy(self)
+        fit.target, fit.mask = self.target.cpu(), self.mask.cpu()
+        fit.best = Inr({name: tensor.cpu() for name, tensor in self.best.tensors.items()}, self.best.latents.cpu())
+        return fit
 
     def image(self, tensors: Tensors, latents: Tensor, part: Part = Part()) -> Tensor:
         return through_clamp(self.architecture.render(tensors, latents, part))
@@ -123,17 +137,30 @@ class Fit:
         """One iteration, at `progress` 0 ... 1 of its phase."""
         if phase is not self.phase:
             self.enter(phase)
+        lr = _between(phase.lr, (1 - math.cos(math.pi * progress)) / 2)
+        relaxing = _between(phase.temperature, progress), _between(phase.noise, progress)
+        due = self.networks.count()
+        numbers, part = (lr, lr * self.networks.correction, *relaxing), self._part()
+        if self.recorder and self._repeats(phase, part):
+            self.recorder.take((phase, self.lmbda, due), partial(self._move, phase, progress, part, due), numbers)
+        else:
+            self._move(phase, progress, part, due, *numbers)
+
+    def _repeats(self, phase: Phase, part: Part) -> bool:
+        """Whether steps of a phase differ in numbers alone, and can be recorded."""
+        return part == Part() and phase.weights is None and phase.penalty is None
+
+    def _move(self, phase: Phase, progress: float, part: Part, due: bool, lr, corrected, temperature, noise) -> None:
+        """A step. The last four are numbers, or tensors where steps are recorded; `due`: the networks' optimizer says so."""
         tensors, latents = self.inr.tensors, self.inr.latents
-        relaxed = torch.round(latents.detach()) if phase.hard else self._relax(latents, phase, progress)
+        relaxed = torch.round(latents.detach()) if phase.hard else self._relax(latents, phase, temperature, noise)
         seen = written(phase, tensors, progress)
-        part = self._part()
         cost = self._distortion(self.image(seen, relaxed, part), part)
         cost = cost + phase.price * self.lmbda * (self.rate(seen, relaxed, part) + self.networks_rate())
         if phase.penalty:
             cost = cost + phase.penalty(tensors, progress)
         wanted = [*tensors.values()] + ([] if phase.hard else [latents])
         gradients = list(torch.autograd.grad(cost, wanted, materialize_grads=True))
-        lr = _between(phase.lr, (1 - math.cos(math.pi * progress)) / 2)
         if not phase.hard:
             latents.grad = gradients.pop()
             self.adam.param_groups[0].update(lr=lr * self.recipe.gain, eps=self.recipe.eps * self.lmbda / self.pixels)
@@ -142,7 +169,7 @@ class Fit:
             if before is not None:
                 latents.data.sub_(before).mul_(self.pace).add_(before)
         kept = {name: tensors[name].detach().clone() for name in self.recipe.paces if name in tensors}
-        self.networks.step(_clipped(gradients), lr)
+        self.networks.move(_clipped(gradients), lr, corrected, due)
         for name, before in kept.items():
             tensors[name].data.lerp_(before, 1 - self.recipe.paces[name])
 
@@ -180,9 +207,8 @@ class Fit:
             first = row % self.target.shape[2], column % self.target.shape[3]  # a strip has fewer rows than that
         return Part(frames, first, stride)
 
-    def _relax(self, latents: Tensor, phase: Phase, progress: float) -> Tensor:
+    def _relax(self, latents: Tensor, phase: Phase, temperature, noise) -> Tensor:
         """Latents as the phase relaxes rounding; nothing outside the grids."""
-        temperature, noise = _between(phase.temperature, progress), _between(phase.noise, progress)
         return phase.latents(latents, temperature, noise, self.noise) * self.mask
 
     @torch.no_grad()
@@ -266,6 +292,5 @@ def _between(ends: tuple[float, float], progress: float) -> float:
 
 def _clipped(gradients: list[Tensor]) -> list[Tensor]:
     """Scaled down together so that their joint norm is at most GRADIENT_MAX."""
-    norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(gradient) for gradient in gradients]))
-    factor = torch.clamp(GRADIENT_MAX / (norm + 1e-12), max=1.0)
-    return [gradient * factor for gradient in gradients]
+    norm = torch.linalg.vector_norm(torch.cat([gradient.flatten() for gradient in gradients]))
+    return list(torch._foreach_mul(gradients, torch.clamp(GRADIENT_MAX / (norm + 1e-12), max=1.0)))  # pyright: ignore[reportPrivateImportUsage]

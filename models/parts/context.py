@@ -125,7 +125,7 @@ class _Rate(Function):
             start = max(plane, -min(offsets[p]))
             stop = min(plane + size, total - max(offsets[p]))
             second = w2 + torch.eye(width, device=w2.device)
-            if max(w1.shape) <= fused.SIDE and fused.takes(latents, features, mask, w1):
+            if max(w1.shape) + 2 <= fused.SIDE and fused.takes(latents, features, mask, w1):
                 own, to = (w1, b1, second, b2, w3, b3, skip), (g_latents, g_features) if needs else None
                 rows = -(-(start - plane) // columns), (stop - plane) // columns  # what is left out are margins
                 found, g_own = fused.rate(latents, near, features, cell, mask, plane, rows, offsets[p], own, RANGE, to)
@@ -239,7 +239,7 @@ def inter_features(latents: Tensor, canvas: Canvas, levels: int, tensors: dict[s
 
 def coarser_grids(latents: Tensor, canvas: Canvas, levels: int) -> list[Tensor]:
     """What inter-grid features are made of: for each of the finest grids all coarser ones (n, h, w), on the next lattice."""
-    grids = [g.clamp(-LIMIT, LIMIT) for g in canvas.split(latents)[: len(canvas.shapes) - canvas.alone]]
+    grids = canvas.split(latents.clamp(-LIMIT, LIMIT))[: len(canvas.shapes) - canvas.alone]
     hyper = {levels - len(grids[levels:]) + i: g for i, g in enumerate(grids[levels:])}
     stack = latents.new_zeros(0, 1, 1)
     stacks: list[Tensor] = []

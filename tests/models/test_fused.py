@@ -1,4 +1,8 @@
-"""The functions in C do what torch does, forward and backward; float64, which they leave to torch, is the measure."""
+"""The functions in C, and those for a GPU, do what torch does, forward and backward; float64, which they leave to torch, is
+the measure. Without a GPU its kernels run in Triton's interpreter.
+"""
+
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -13,33 +17,36 @@ from inrcodec.runtime.grids import grid_shapes
 from inrcodec.runtime.native import SWITCH
 from inrcodec.runtime.syntax import Signal
 
-pytestmark = pytest.mark.skipif(fused.library() is None, reason="they were not built: no compiler")
+NAMES = ("rate", "pointwise", "pointwise_back", "conv3x3", "conv3x3_back", "filtered", "filtered_back", "soft_round_noise")
+ON_GPU = torch.cuda.is_available()
 
 
-@pytest.fixture(autouse=True, params=[1, 2])
-def threads(request, monkeypatch):
-    """Also where each takes a part."""
-    before = torch.get_num_threads()
-    monkeypatch.setattr(fused, "WORTH", 100)
-    torch.set_num_threads(request.param)
-    yield
+@pytest.fixture(autouse=True, params=["C", "C, two threads", "GPU"])
+def place(request, monkeypatch):
+    """Where they run, and how near to float64 they come: products of a GPU's matrix units have ten bits."""
+    before, there = torch.get_num_threads(), fused.gpu() if request.param == "GPU" else fused.library()
+    if there is None:
+        pytest.skip("they were not built: no compiler, or no Triton")
+    monkeypatch.setattr(fused, "WORTH", 100)  # two threads take a part each
+    torch.set_num_threads(2 if "two" in request.param else 1)
+    if request.param == "GPU" and not ON_GPU:
+        for name in (*NAMES, "orthonormal"):
+            monkeypatch.setattr(fused, name, getattr(there, name))
+    yield ("cuda", 5e-3) if request.param == "GPU" and ON_GPU else ("cpu", 2e-5)
     torch.set_num_threads(before)
 
 
 @pytest.fixture
-def called(monkeypatch) -> list[str]:
+def rows(request) -> Callable[[int], int]:
+    """Fewer for the interpreter, which is slow."""
+    return lambda height: min(height, 6) if "GPU" in request.node.name and not ON_GPU else height
+
+
+@pytest.fixture
+def called(place, monkeypatch) -> list[str]:
     """Names of the functions that were called."""
     names = []
-    for name in (
-        "rate",
-        "pointwise",
-        "pointwise_back",
-        "conv3x3",
-        "conv3x3_back",
-        "filtered",
-        "filtered_back",
-        "soft_round_noise",
-    ):
+    for name in NAMES:
         function = getattr(fused, name)
         monkeypatch.setattr(fused, name, lambda *given, name=name, function=function: names.append(name) or function(*given))
     return names
@@ -53,15 +60,21 @@ def gradients(function, tensors: list[torch.Tensor]) -> list[torch.Tensor]:
     return [made.detach(), *torch.autograd.grad((made * weights).sum(), given)]
 
 
-def assert_alike(function, tensors: list[torch.Tensor]) -> None:
-    exact = gradients(function, [tensor.double() for tensor in tensors])
-    for found, wanted in zip(gradients(function, tensors), exact):
-        assert torch.linalg.vector_norm(found - wanted) <= 2e-5 * torch.linalg.vector_norm(wanted)
+@pytest.fixture
+def assert_alike(place):
+    device, tolerance = place
+
+    def check(function, tensors: list[torch.Tensor]) -> None:
+        exact = gradients(function, [tensor.double() for tensor in tensors])
+        for found, wanted in zip(gradients(function, [tensor.to(device) for tensor in tensors]), exact):
+            assert torch.linalg.vector_norm(found.cpu() - wanted) <= tolerance * torch.linalg.vector_norm(wanted)
+
+    return check
 
 
 @pytest.mark.parametrize("order", ["raster", "parallel"])
 @pytest.mark.parametrize("neighbours, features, width", [(14, 6, 20), (6, 2, 5), (10, 0, 10)])
-def test_rate(order, neighbours, features, width, called):
+def test_rate(order, neighbours, features, width, called, assert_alike):
     generator = torch.Generator().manual_seed(0)
     canvas = Canvas(tuple(grid_shapes(Signal(50, 70), 4)), margin(order))
     start = init_context(order, neighbours, features, width, [3, 2, 1] if features else [], generator)
@@ -78,7 +91,8 @@ def test_rate(order, neighbours, features, width, called):
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
 @pytest.mark.parametrize("hidden, height, width", [(8, 30, 41), (48, 1, 5), (19, 64, 3)])
-def test_synthesis(channels, hidden, height, width, called):
+def test_synthesis(channels, hidden, height, width, called, assert_alike, rows):
+    height = rows(height)
     generator = torch.Generator().manual_seed(0)
     start = init_synthesis(7, hidden, channels, generator)
     start = {name: tensor + 0.2 * torch.randn(tensor.shape, generator=generator) for name, tensor in start.items()}
@@ -89,7 +103,8 @@ def test_synthesis(channels, hidden, height, width, called):
 
 @pytest.mark.parametrize("inputs, outputs, biased", [(8, 3, False), (3, 3, True), (1, 4, True), (64, 1, False)])
 @pytest.mark.parametrize("height, width", [(37, 90), (2, 16), (1, 9), (40, 1), (1, 1)])
-def test_conv3x3(inputs, outputs, biased, height, width, called):
+def test_conv3x3(inputs, outputs, biased, height, width, called, assert_alike, rows):
+    height = rows(height)
     generator = torch.Generator().manual_seed(0)
     x, weight, bias = (
         torch.randn(shape, generator=generator) for shape in ((1, inputs, height, width), (outputs, inputs, 3, 3), outputs)
@@ -99,7 +114,8 @@ def test_conv3x3(inputs, outputs, biased, height, width, called):
 
 
 @pytest.mark.parametrize("height, width", [(37, 90), (1, 9), (40, 1)])
-def test_upsampling(height, width, called):
+def test_upsampling(height, width, called, assert_alike, rows):
+    height = rows(height)
     generator = torch.Generator().manual_seed(0)
     grids = [torch.randn(1, *shape, generator=generator) for shape in grid_shapes(Signal(height, width), 4)]
     taps = [torch.randn(3, 4, generator=generator) for _ in range(2)]
@@ -110,7 +126,7 @@ def test_upsampling(height, width, called):
 
 
 @pytest.mark.parametrize("temperature", [0.35, 0.08])
-def test_soft_rounding(temperature, called):
+def test_soft_rounding(temperature, called, assert_alike):
     generator = torch.Generator().manual_seed(0)
     x, noise = (scale * torch.randn(33, 47, generator=generator) for scale in (3, 0.2))
     assert_alike(lambda x: soft_round_noise(x, noise.to(x), temperature), [x])
@@ -122,3 +138,14 @@ def test_they_can_be_switched_off(called, monkeypatch):
     features, start = torch.ones(7, 5, 5), init_synthesis(7, 8, 3, torch.Generator())
     synthesize(features, start)
     assert called == []
+
+
+@pytest.mark.parametrize("size", [5, 20])
+def test_orthonormal(size, place):
+    """Also of a matrix of little rank, of one with zeros as padding has them, and of tiny values."""
+    x = torch.randn(4, size, size, generator=torch.Generator().manual_seed(0))
+    x[1], x[2, :, -3:], x[2, -3:], x[3] = x[1][:, :1] @ x[1][:1], 0, 0, 1e-12 * x[3]
+    q = fused.orthonormal(x.to(place[0])).cpu()
+    torch.testing.assert_close(q.mT @ q, torch.eye(size).expand(4, -1, -1), atol=2e-6, rtol=0)
+    r = q.mT @ x
+    assert (torch.tril(r, -1).abs().amax((1, 2)) < 1e-6 * x.abs().amax((1, 2))).all()

@@ -18,7 +18,7 @@ from inrcodec.train.encoding import Encoding
 from inrcodec.train.fit import Budget, Fit, locate
 from inrcodec.train.goal import Goal
 from inrcodec.train.pictures import from_array
-from inrcodec.train.soap import Soap
+from inrcodec.train.soap import Soap, _State
 from inrcodec.train.trials import warm_up
 
 
@@ -63,7 +63,7 @@ def test_pyramid_weighs_its_networks_as_a_file_does():
     waves = np.sin(np.add.outer(np.arange(96) / 7, np.arange(128) / 11))[..., None] * np.array([90, 60, 30]) + 120
     picture, goal = from_array(waves.astype(np.uint8)), Goal("lmbda", 0.005)
     weighed = written = 0.0
-    for seed in range(3):
+    for seed in range(6):
         result = encode_picture(picture, goal=goal, iterations=300, seed=seed)
         tensors = {name: torch.from_numpy(w) for name, w in network_tensors(InrFile(result.data).segment()).items()}
         weighed, written = weighed + networks_bits(tensors).item() / 8, written + result.networks_bytes
@@ -113,3 +113,33 @@ def test_long_fits_try_more_starts_not_longer_ones():
         warm_up(encoding, Budget(iterations))
         assert encoding.iteration == starts * steps
         assert encoding.fit.architecture == encoding.architecture
+
+
+def test_soap_moves_a_padded_batch_as_it_moves_each_alone():
+    """As on a GPU."""
+    start = [torch.randn(size) for size in ((6, 6), (3, 2, 3), (5,), (6, 4, 1), (2,))]
+    alone, together = ([each.clone() for each in start] for _ in range(2))
+    one, other = Soap(alone), Soap(together)
+    other.states = [_State(numbers, [together[k] for k in numbers]) for numbers in ([0, 1, 3], [2, 4])]
+    for _ in range(8):  # before bases are made of gradients of less than full rank, which have several
+        gradients = [torch.randn_like(each) for each in start]
+        one.steps = other.steps = max(one.steps, 1)
+        one.step(gradients, 0.01)
+        other.step(gradients, 0.01)
+    for before, mine, theirs in zip(start, alone, together):
+        torch.testing.assert_close(mine, theirs)
+        assert not torch.equal(before, mine)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_steps_recorded_on_a_gpu_fit_as_those_of_a_cpu():
+    method, target = METHODS["pyramid"](), torch.rand(1, 3, 96, 128).cumsum(3) / 128
+    architecture, recipe = method.build(Signal(96, 128), 1000), method.recipe(0.001)
+    costs = []
+    for device in ("cpu", "cuda"):
+        fit = Fit(architecture, target.to(device), 0.001, recipe, seed=0)
+        for k in range(200):
+            fit.step(recipe.phases[k >= 50], k / 200)
+        costs.append(fit.measure().cost(0.001))
+    assert fit.recorder and fit.recorder.graphs
+    assert costs[1] == pytest.approx(costs[0], rel=0.1)
