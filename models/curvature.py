@@ -21,7 +21,7 @@ from .parts.context import RANGE, coarser_grids
 from .parts.latents import Canvas
 from .parts.mixing import Mixing
 from .parts.synthesis import Synthesis
-from .parts.upsampling import interleaved, phases
+from .parts.upsampling import doubling_matrix
 from .rates import laplace_bits
 
 LATENTS, PIXELS, MIXED_PIXELS = 60_000, 12_000, 5_000  # in a sample
@@ -82,9 +82,10 @@ def of_mixed_distortion(
     kernels, reach, device = tensors["upsampling.kernels"], synthesis.halo, stacks[0].device
     corner = [torch.randint(places, (MIXED_PIXELS,), generator=generator).to(device) for places in (height, width)]
     within = [torch.randint(2**top, (MIXED_PIXELS,), generator=generator).to(device) for _ in corner]
-    first, count, cut = -AROUND, PATCH, []
+    first, count, cut, doubling = -AROUND, PATCH, [], {}
     for level in range(top, -1, -1):
         if level < top:
+            doubling[level] = doubling_matrix(kernels[level], count)[LOST:-LOST]
             first, count = 2 * first + LOST, 2 * count - 2 * LOST
         along = torch.arange(first, first + count, device=device)
         rows, columns = (2 ** (top - level) * (side[:, None] + AROUND) + along for side in corner)
@@ -95,8 +96,7 @@ def of_mixed_distortion(
     def pixel(tensors: Tensors, rows: Tensor, columns: Tensor, deepest: Tensor, *finer: Tensor) -> Tensor:
         x = deepest
         for level, grids in zip(range(top - 1, -1, -1), finer):
-            doubled = interleaved(x[None], phases(kernels[level]))[0, :, LOST:-LOST, LOST:-LOST]
-            x = torch.cat([grids, doubled])
+            x = torch.cat([grids, doubling[level] @ x @ doubling[level].t()])
             if level in mixed.levels:
                 x = mixed.mixed(x, level, tensors)[:, 1:-1, 1:-1]
         patch = x[None, :, rows[:, None], columns]

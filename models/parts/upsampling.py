@@ -116,6 +116,11 @@ def phases(taps: Tensor) -> Tensor:
     return torch.stack([torch.cat([taps, none], -1), torch.cat([none, taps.flip(-1)], -1)], -2)
 
 
+def doubling_matrix(taps: Tensor, n: int) -> Tensor:
+    """(2 n, n): what doubles n samples in a row."""
+    return _Along.apply(torch.eye(n, device=taps.device)[None], phases(taps), 1)[0]  # pyright: ignore[reportIndexIssue]
+
+
 def smooth(x: Tensor, side: Tensor) -> Tensor:
     """(h, w) -> (h, w): the finer grid's filter, side (TAPS,), along rows and columns; edges repeat."""
     line = mirrored(side)
