@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#define INRC_FUSED inrc_fused_5 /* VERSION in fused.py */
+#define INRC_FUSED inrc_fused_6 /* VERSION in fused.py */
 #define LANES 64
 #define VECTORS (LANES / 16)
 #define SIDE 64              /* inputs or outputs of a layer, at most */
@@ -395,19 +395,20 @@ size_t inrc_conv3x3_scratch(int inputs, int outputs, size_t columns)
     return sizeof(vec) * 9 * inputs * outputs + sizeof(float) * roomy(columns) * (3 * outputs + 2);
 }
 
-/* 3x3 convolution of `inputs` planes of rows x columns, whose edges repeat, into `outputs`: see `_Conv3x3`. */
+/* 3x3 convolution of `inputs` planes of rows x columns, whose edges repeat, into the rows from top to bottom of `outputs`: see
+   `_Conv3x3`. */
 FOR_EVERY_CPU
-void inrc_conv3x3(void *scratch, const float *restrict x, int inputs, int outputs, size_t rows, size_t columns,
-                  const float *weight, const float *bias, float *restrict out)
+void inrc_conv3x3(void *scratch, const float *restrict x, int inputs, int outputs, size_t rows, size_t columns, size_t top,
+                  size_t bottom, const float *weight, const float *bias, float *restrict out)
 {
     float *wide = scratch;
     for (int o = 0; o < outputs; o++)
-        for (size_t k = 0; k < rows * columns; k++)
+        for (size_t k = top * columns; k < bottom * columns; k++)
             out[o * rows * columns + k] = bias ? bias[o] : 0;
-    for (size_t y = 0; y < rows; y++)
+    for (size_t y = top ? top - 1 : 0; y < rows && y <= bottom; y++)
         for (int i = 0; i < inputs; i++) {
             widen(x + (i * rows + y) * columns, columns, 1, wide);
-            for (size_t r = y ? y - 1 : 0; r < rows && r < y + 2; r++)
+            for (size_t r = y > top ? y - 1 : top; r < bottom && r < y + 2; r++)
                 for (int dy = 0; dy < 3; dy++)
                     for (int o = 0; o < outputs && y == at(r, dy, 3, rows); o++) {
                         const float *w = weight + ((o * inputs + i) * 3 + dy) * 3;
@@ -425,18 +426,20 @@ INLINE vec loaded(const float *from)
     return x;
 }
 
-/* Its gradients: into `g_x`, and added to what `g_weight` holds. */
+/* Its gradients, as far as rows of `x` from top to bottom have a part in them: into `g_x`, and added to what `g_weight`
+   holds. */
 FOR_EVERY_CPU
-void inrc_conv3x3_back(void *scratch, const float *restrict x, int inputs, int outputs, size_t rows, size_t columns,
-                       const float *weight, const float *restrict g, float *restrict g_x, float *restrict g_weight)
+void inrc_conv3x3_back(void *scratch, const float *restrict x, int inputs, int outputs, size_t rows, size_t columns, size_t top,
+                       size_t bottom, const float *weight, const float *restrict g, float *restrict g_x,
+                       float *restrict g_weight)
 {
     size_t length = roomy(columns);
     vec *sums = scratch;
     float *wide = (float *)(sums + 9 * inputs * outputs), *back = wide + length, *given = back + length;
     memset(scratch, 0, inrc_conv3x3_scratch(inputs, outputs, columns));
-    for (size_t y = 0; y < rows; y++) {
+    for (size_t y = top; y < bottom; y++) {
         size_t first = y ? y - 1 : 0, last = y + 1 < rows ? y + 1 : y;
-        for (size_t r = y ? last : 0; r <= last; r++) /* the others are there already */
+        for (size_t r = y > top ? last : first; r <= last; r++) /* the others are there already */
             for (int o = 0; o < outputs; o++)
                 memcpy(given + (r % 3 * outputs + o) * length + 2, g + (o * rows + r) * columns, sizeof(float) * columns);
         for (int i = 0; i < inputs; i++) {

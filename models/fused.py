@@ -22,7 +22,7 @@ from torch import Tensor
 
 from ..runtime.native import SWITCH, built
 
-VERSION = 5  # of the functions; `fused.c` has the same
+VERSION = 6  # of the functions; `fused.c` has the same
 SIDE = 64  # inputs or outputs of a layer, at most
 CHANNELS = 4  # of pixels, at most
 ALIGNMENT = 64  # bytes
@@ -42,8 +42,8 @@ def library() -> ctypes.CDLL | None:
     fused.inrc_rate.argtypes = (*(Pointer,) * 5, *(size,) * 4, number, Pointer, *(number,) * 4, *(Pointer,) * 5)
     fused.inrc_pointwise.argtypes = (Pointer, Pointer, size, size, size, number, number, number, *(Pointer,) * 5)
     fused.inrc_conv3x3_scratch.restype, fused.inrc_conv3x3_scratch.argtypes = size, (number, number, size)
-    fused.inrc_conv3x3.argtypes = (Pointer, Pointer, number, number, size, size, *(Pointer,) * 3)
-    fused.inrc_conv3x3_back.argtypes = (Pointer, Pointer, number, number, size, size, *(Pointer,) * 4)
+    fused.inrc_conv3x3.argtypes = (Pointer, Pointer, number, number, *(size,) * 4, *(Pointer,) * 3)
+    fused.inrc_conv3x3_back.argtypes = (Pointer, Pointer, number, number, *(size,) * 4, *(Pointer,) * 4)
     fused.inrc_rows.argtypes = (number, number, Pointer, size, size, size, *(Pointer,) * 2)
     fused.inrc_rows_back.argtypes = (number, number, Pointer, size, size, size, *(Pointer,) * 4)
     fused.inrc_columns.argtypes = (number, number, Pointer, size, size, *(Pointer,) * 3)
@@ -119,9 +119,25 @@ def _threads(count: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(count)
 
 
+@contextmanager
+def apart() -> Iterator[None]:
+    """Within it these functions have as many threads as torch had, and torch has one: what is left to it is too small to be
+    shared, and takes longer on several."""
+    count = torch.get_num_threads()
+    torch.set_num_threads(1)
+    _kept.threads = count
+    try:
+        yield
+    finally:
+        _kept.threads = 0
+        torch.set_num_threads(count)
+
+
 def _shared(job: Callable[[int, int], Made], pieces: int, samples: int = 1) -> list[Made]:
-    """What `job(start, stop)` makes of parts of the pieces, of so many samples each, on as many threads as torch has."""
-    count = max(1, min(torch.get_num_threads(), pieces * samples // WORTH))
+    """What `job(start, stop)` makes of parts of the pieces, of so many samples each, on as many threads as torch has, or had
+    before `apart`."""
+    threads = getattr(_kept, "threads", 0) or torch.get_num_threads()
+    count = max(1, min(threads, pieces, pieces * samples // WORTH))
     bounds = [pieces * k // count for k in range(count + 1)]
     return [job(0, pieces)] if count == 1 else list(_threads(count).map(job, bounds, bounds[1:]))
 
@@ -211,9 +227,13 @@ def _pointwise(x: Tensor, weights: Sequence[Tensor], out: Tensor, line: Tensor, 
 def conv3x3(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """(1, c, h, w) -> (1, c', h, w); edges repeat."""
     x, weight, out = x.contiguous(), weight.contiguous(), x.new_empty(1, len(weight), *x.shape[2:])
-    room, *shape = _conv3x3_facts(x, weight)
     given = weight.data_ptr(), None if bias is None else bias.data_ptr()
-    _functions().inrc_conv3x3(room, x.data_ptr(), *shape, *given, out.data_ptr())
+
+    def part(top: int, bottom: int) -> None:
+        room, *shape = _conv3x3_facts(x, weight)
+        _functions().inrc_conv3x3(room, x.data_ptr(), *shape, top, bottom, *given, out.data_ptr())
+
+    _shared(part, *x.shape[2:])
     return out
 
 
@@ -221,11 +241,15 @@ def conv3x3(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 def conv3x3_back(x: Tensor, weight: Tensor, grad: Tensor) -> tuple[Tensor, Tensor]:
     """Gradients of x and `weight`."""
     x, weight, grad = x.contiguous(), weight.contiguous(), grad.contiguous()
-    g_x, g_weight = torch.empty_like(x), torch.zeros_like(weight)
-    room, *shape = _conv3x3_facts(x, weight)
-    given = weight.data_ptr(), grad.data_ptr(), g_x.data_ptr(), g_weight.data_ptr()
-    _functions().inrc_conv3x3_back(room, x.data_ptr(), *shape, *given)
-    return g_x, g_weight
+    g_x = torch.empty_like(x)
+
+    def part(top: int, bottom: int) -> Tensor:
+        g_weight, (room, *shape) = torch.zeros_like(weight), _conv3x3_facts(x, weight)
+        given = weight.data_ptr(), grad.data_ptr(), g_x.data_ptr(), g_weight.data_ptr()
+        _functions().inrc_conv3x3_back(room, x.data_ptr(), *shape, top, bottom, *given)
+        return g_weight
+
+    return g_x, _summed(_shared(part, *x.shape[2:]))
 
 
 def _conv3x3_facts(x: Tensor, weight: Tensor) -> tuple[int, ...]:
@@ -235,34 +259,55 @@ def _conv3x3_facts(x: Tensor, weight: Tensor) -> tuple[int, ...]:
     return room, inputs, outputs, rows, columns
 
 
+def _summed(parts: list[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.stack(parts).sum(0)
+
+
 @_or_on_gpu
-def filtered(x: Tensor, phases: Tensor, dim: int) -> Tensor:
+def filtered(x: Tensor, phases: Tensor, dim: int, out: Tensor | None = None) -> Tensor:
     """(c, h, w), as many times as long along `dim` (1 or 2) as there are `phases` (count, taps), which weigh the samples
-    around; edges repeat. For (2, 5) or (1, 7)."""
+    around; edges repeat. For (2, 5) or (1, 7). Into `out`, contiguous, where it is given."""
     x, phases, (channels, rows, columns), count = x.contiguous(), phases.contiguous(), x.shape, len(phases)
-    out = x.new_empty(channels, rows * (count if dim == 1 else 1), columns * (count if dim == 2 else 1))
-    if dim == 1:
-        _functions().inrc_rows(*phases.shape, x.data_ptr(), *x.shape, phases.data_ptr(), out.data_ptr())
-    else:
-        lines = channels * rows, columns
-        _functions().inrc_columns(
-            *phases.shape, x.data_ptr(), *lines, phases.data_ptr(), out.data_ptr(), _line(columns, phases)
-        )
-    return out
+    shape = channels, rows * (count if dim == 1 else 1), columns * (count if dim == 2 else 1)
+    made = x.new_empty(shape) if out is None else out
+
+    def part(start: int, stop: int) -> None:
+        size = rows * columns if dim == 1 else columns
+        here, to = (t.data_ptr() + t.element_size() * start * size * n for t, n in ((x, 1), (made, count)))
+        if dim == 1:
+            _functions().inrc_rows(*phases.shape, here, stop - start, rows, columns, phases.data_ptr(), to)
+        else:
+            lines, room = (stop - start, columns), _line(columns, phases)
+            _functions().inrc_columns(*phases.shape, here, *lines, phases.data_ptr(), to, room)
+
+    _shared(part, *_lines(x, dim))
+    return made
 
 
 @_or_on_gpu
 def filtered_back(x: Tensor, phases: Tensor, dim: int, grad: Tensor) -> tuple[Tensor, Tensor]:
     """Gradients of x and of the phases."""
-    x, phases, grad, (channels, rows, columns) = x.contiguous(), phases.contiguous(), grad.contiguous(), x.shape
-    g_x, to = torch.zeros_like(x), torch.zeros_like(phases)
-    given = phases.data_ptr(), grad.data_ptr(), g_x.data_ptr(), to.data_ptr()
-    if dim == 1:
-        _functions().inrc_rows_back(*phases.shape, x.data_ptr(), *x.shape, *given)
-    else:
-        lines = channels * rows, columns
-        _functions().inrc_columns_back(*phases.shape, x.data_ptr(), *lines, *given, _line(columns, phases))
-    return g_x, to
+    x, phases, grad, (_, rows, columns), count = x.contiguous(), phases.contiguous(), grad.contiguous(), x.shape, len(phases)
+    g_x = torch.zeros_like(x)
+
+    def part(start: int, stop: int) -> Tensor:
+        to, size = torch.zeros_like(phases), rows * columns if dim == 1 else columns
+        here, given, back = (t.data_ptr() + t.element_size() * start * size * n for t, n in ((x, 1), (grad, count), (g_x, 1)))
+        addresses = phases.data_ptr(), given, back, to.data_ptr()
+        if dim == 1:
+            _functions().inrc_rows_back(*phases.shape, here, stop - start, rows, columns, *addresses)
+        else:
+            room = _line(columns, phases)
+            _functions().inrc_columns_back(*phases.shape, here, stop - start, columns, *addresses, room)
+        return to
+
+    return g_x, _summed(_shared(part, *_lines(x, dim)))
+
+
+def _lines(x: Tensor, dim: int) -> tuple[int, int]:
+    """What a filter along `dim` can take one by one: how many there are, and of how many samples."""
+    channels, rows, columns = x.shape
+    return (channels, rows * columns) if dim == 1 else (channels * rows, columns)
 
 
 def _line(columns: int, phases: Tensor) -> int:

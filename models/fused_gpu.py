@@ -497,16 +497,14 @@ def _filtered_weight_kernel(
     tl.store(to + 8, tl.sum(odd, 1))
 
 
-def filtered(x: Tensor, phases: Tensor, dim: int) -> Tensor:
+def filtered(x: Tensor, phases: Tensor, dim: int, out: Tensor | None = None) -> Tensor:
     """As `fused.filtered`."""
     x, phases, (count, taps), (channels, n, columns) = x.contiguous(), phases.contiguous(), phases.shape, x.shape
-    if dim == 1:
-        out, grid = x.new_empty(channels, count * n, columns), (channels * n * count, triton.cdiv(columns, PIECE))
-    else:
-        out, grid = x.new_empty(channels, n, count * columns), (channels * n, triton.cdiv(count * columns, PIECE))
+    shape = (channels, count * n, columns) if dim == 1 else (channels, n, count * columns)
+    made, grid = x.new_empty(shape) if out is None else out, (channels * shape[1], triton.cdiv(shape[2], PIECE))
     along = (n, columns) if dim == 1 else (columns, 1)
-    _filtered_kernel[grid](x, phases, out, *along, ROWS=dim == 1, P=count, T=taps, B=PIECE, num_warps=2)
-    return out
+    _filtered_kernel[grid](x, phases, made, *along, ROWS=dim == 1, P=count, T=taps, B=PIECE, num_warps=2)
+    return made
 
 
 def filtered_back(x: Tensor, phases: Tensor, dim: int, grad: Tensor) -> tuple[Tensor, Tensor]:

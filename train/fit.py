@@ -8,6 +8,7 @@ import copy
 import math
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
@@ -18,6 +19,7 @@ from torch import Tensor
 from torch.nn.functional import mse_loss
 
 from ..models import fused
+from ..models.grids import Grids
 from ..models.method import Architecture, Inr, Part, Phase, Recipe, Tensors
 from ..models.quantizers import through_clamp
 from .adam import Adam
@@ -79,7 +81,7 @@ class Fit:
         self.architecture, self.target, self.lmbda, self.recipe = architecture, target, lmbda, recipe
         self.pixels = architecture.signal.pixels
         self.noise = torch.Generator(target.device).manual_seed(seed)
-        self.parts = architecture.parts(recipe.batch)
+        self.parts, self.grids = architecture.parts(recipe.batch), isinstance(architecture, Grids)
         self.order: list[int] = []  # of frames, or parts, yet to be seen
         self.mask, self.phase = architecture.mask(target.device), recipe.phases[0]
         self.pace = paces(architecture, self.mask, recipe.growth)
@@ -144,7 +146,8 @@ class Fit:
         if self.recorder and self._repeats(phase, part):
             self.recorder.take((phase, self.lmbda, due), partial(self._move, phase, progress, part, due), numbers)
         else:
-            self._move(phase, progress, part, due, *numbers)
+            with fused.apart() if self.grids else nullcontext():
+                self._move(phase, progress, part, due, *numbers)
 
     def _repeats(self, phase: Phase, part: Part) -> bool:
         """Whether steps of a phase differ in numbers alone, and can be recorded."""

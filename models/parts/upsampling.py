@@ -164,6 +164,36 @@ class _Along(Function):
         return g_x, samples @ shifted.t(), None
 
 
+class _Stacked(Function):
+    """x (c, h, w) doubled below grids (1, 2 h, 2 w), in one piece of memory from the start."""
+
+    @staticmethod
+    def forward(ctx, x, both, *grids):
+        tall = fused.filtered(x, both, 1)
+        ctx.save_for_backward(x, tall, both)
+        stack = x.new_empty(len(grids) + len(x), *grids[0].shape[1:])
+        fused.filtered(tall, both, 2, stack[len(grids) :])
+        for place, grid in zip(stack.split(1), grids):
+            place.copy_(grid)
+        return stack
+
+    @staticmethod
+    def backward(ctx, grad):  # pyright: ignore[reportIncompatibleMethodOverride]
+        x, tall, both = ctx.saved_tensors
+        above = len(grad) - len(x)
+        g_tall, wide = fused.filtered_back(tall, both, 2, grad[above:])
+        g_x, high = fused.filtered_back(x, both, 1, g_tall)
+        return g_x, wide + high, *grad[:above].split(1)
+
+
+def stack_of(x: Tensor, both: Tensor, grids: list[Tensor]) -> Tensor:
+    """x (c, h, w) doubled, by its `phases`, below the next finer level's grids (1, height, width)."""
+    height, width = grids[0].shape[1:]
+    if fused.takes(x, both, *grids) and (height, width) == (2 * x.shape[1], 2 * x.shape[2]):
+        return _Stacked.apply(x, both, *grids)  # pyright: ignore[reportReturnType]
+    return torch.cat([*grids, doubled(x, both, height, width)])
+
+
 def _add_shifted(total: Tensor, part: Tensor, offset: int, dim: int) -> None:
     """total[min(max(i + offset, 0), n - 1)] += part[i] along `dim`: what fell on repeated edges goes to the edge."""
     n, reach = total.shape[dim], min(abs(offset), total.shape[dim])
@@ -186,8 +216,7 @@ def pyramid_features(
     """
     features, both, lines = stacks[-1], phases(kernels).unbind(), mirrored(filters).unbind()
     for level in range(len(stacks) - 2, -1, -1):
-        finer = smoothed(stacks[level], lines[level])
-        features = mixed(torch.cat([*finer, doubled(features, both[level], *finer[0].shape[1:])]), level)
+        features = mixed(stack_of(features, both[level], smoothed(stacks[level], lines[level])), level)
     return features
 
 

@@ -113,7 +113,7 @@ def test_conv3x3(inputs, outputs, biased, height, width, called, assert_alike, r
     assert set(called) == {"conv3x3", "conv3x3_back"}
 
 
-@pytest.mark.parametrize("height, width", [(37, 90), (1, 9), (40, 1)])
+@pytest.mark.parametrize("height, width", [(37, 90), (1, 9), (40, 1), (16, 48)])
 def test_upsampling(height, width, called, assert_alike, rows):
     height = rows(height)
     generator = torch.Generator().manual_seed(0)
