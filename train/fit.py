@@ -21,7 +21,7 @@ from torch.nn.functional import mse_loss
 from ..models import fused
 from ..models.grids import Grids
 from ..models.method import Architecture, Inr, Part, Phase, Recipe, Tensors
-from ..models.quantizers import through_clamp
+from ..models.quantizers import soft_round_gaussian, through_clamp
 from .adam import Adam
 from .recorder import Recorder
 from .soap import Soap
@@ -99,7 +99,8 @@ class Fit:
         on_gpu = self.inr.latents.is_cuda
         gpu = {"lr": self.inr.latents.new_tensor(0.0), "capturable": True, "fused": True} if on_gpu else {}
         self.adam = torch.optim.Adam([self.inr.latents], betas=self.recipe.betas, **gpu)
-        self.recorder = Recorder(self.noise, NUMBERS) if on_gpu and fused.gpu() else None
+        recorded = on_gpu and self.grids and fused.takes(self.inr.latents)
+        self.recorder = Recorder(self.noise, NUMBERS) if recorded else None
         self.best, self.best_cost = self.snapshot(), math.inf
 
     def enter(self, phase: Phase) -> None:
@@ -150,8 +151,9 @@ class Fit:
                 self._move(phase, progress, part, due, *numbers)
 
     def _repeats(self, phase: Phase, part: Part) -> bool:
-        """Whether steps of a phase differ in numbers alone, and can be recorded."""
-        return part == Part() and phase.weights is None and phase.penalty is None
+        """Whether steps of a phase differ in numbers alone, which may be tensors, and so can be recorded."""
+        plain = phase.weights is None and phase.penalty is None and phase.latents is soft_round_gaussian
+        return plain and part == Part()
 
     def _move(self, phase: Phase, progress: float, part: Part, due: bool, lr, corrected, temperature, noise) -> None:
         """A step. The last four are numbers, or tensors where steps are recorded; `due`: the networks' optimizer says so."""

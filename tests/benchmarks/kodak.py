@@ -41,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--preset", default="medium")
     parser.add_argument("--iterations", type=int, help="instead of the preset's")
     parser.add_argument("--jobs", type=int, default=2, help="encodes at once (2)")
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--budget", type=float, default=math.inf, metavar="SECONDS", help="then no other encode begins")
     parser.add_argument("--replace", action="store_true", help="what is there with another preset, or iterations")
     parser.add_argument("--plot", type=Path, metavar="rd.png")
@@ -62,7 +63,7 @@ def encode(options: argparse.Namespace) -> int:
     """What the table lacks, as far as the budget lasts; returns how many failed."""
     begin_by, tsv = time.time() + options.budget, options.output / "runs.tsv"
     preset = f"{options.iterations}-iterations" if options.iterations else options.preset
-    chosen = {"preset": options.preset, "iterations": options.iterations, "device": "cpu", "threads": 1}
+    chosen = {"preset": options.preset, "iterations": options.iterations, "device": options.device, "threads": 1}
     encodes = in_processes(options.jobs, chosen, begin_by)
 
     def rival(run: Run, images: Sequence[str], lmbdas: Sequence[float]) -> bool:
