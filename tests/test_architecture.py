@@ -18,7 +18,7 @@ DECODER = {"numpy", "onnxruntime", "constriction"}
 ALLOWED = {
     "root": set(),
     "runtime": DECODER,
-    "models": DECODER | {"torch"},
+    "models": DECODER | {"torch", "triton"},  # which torch brings where there is a GPU
     "export": DECODER | {"torch", "onnx"},
     "train": DECODER | {"torch", "onnx", "PIL", "av", "imagecodecs", "matplotlib", "ray", "rich", "scipy"},
 }
