@@ -1,5 +1,5 @@
 """What a step of training spends its time on, of float32 tensors: on a CPU in C (`fused.c`), where the package was built with
-a compiler, on a GPU in Triton (`fused_gpu.py`), where that is installed. Elsewhere, or with INRC_NATIVE=0, torch does the
+a compiler, on a GPU in Triton (`gpu/`), where that is installed. Elsewhere, or with INRC_NATIVE=0, torch does the
 same.
 """
 
@@ -55,7 +55,7 @@ def library() -> ctypes.CDLL | None:
 @cache
 def gpu() -> ModuleType | None:
     """The same functions for a GPU, or None where there are none."""
-    return import_module(f"{__package__}.fused_gpu") if find_spec("triton") else None
+    return import_module(f"{__package__}.gpu") if find_spec("triton") else None
 
 
 def _or_on_gpu(function: Callable[..., Made]) -> Callable[..., Made]:
