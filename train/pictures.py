@@ -4,31 +4,28 @@ Pillow reads, but cuts 16-bit colour to 8 bits without a word: imagecodecs reads
 """
 
 import re
-import struct
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from ..runtime.pixels import EXIF_PREFIX, Metadata, descriptive_exif
-from ..runtime.syntax import COLOURS, SECTION_MAX
+from ..runtime.pixels import Metadata
+from ..runtime.syntax import COLOURS
+from .metadata import HEADER, carried, lost, metadata_of
 
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "PPM", "BMP", "GIF")
 SIDE_MAX = 65_535  # pixels
 PIXELS_MAX = 1 << 28
-METADATA_MAX = SECTION_MAX - (SECTION_MAX >> 10)  # bytes of each kind, which noise has, deflated, too
 FILE_MAX = 1 << 32  # bytes; the largest picture at 8 bytes a pixel takes half of it
-HEADER = 1 << 16  # bytes of a file in which its parameters are looked for
 
 EXACT_MODES = ("L", "LA", "RGB", "RGBA", "I;16", "I;16L", "I;16B", "I;16N")
 CONVERTED_MODES = {"1": "L", "PA": "RGBA", "La": "LA", "RGBa": "RGBA"}
 TIFF_WIDTH, TIFF_HEIGHT = 256, 257
 TIFF_BITS, TIFF_PHOTOMETRIC, TIFF_PLANAR, TIFF_EXTRA, TIFF_SAMPLE_FORMAT = 258, 262, 284, 338, 339
-SDR_PRIMARIES, SDR_TRANSFERS = (1, 2), (1, 2, 6, 13)  # ITU-T H.273: BT.709 or unspecified; those or sRGB
 
 
 class PictureError(ValueError):
@@ -134,8 +131,8 @@ def _picture(image: ImageFile.ImageFile, data: bytes) -> Picture:
     samples, reduced = _samples(image, data)
     pixels, opaque = _without_opaque_alpha(samples)
     first = (f"only the first of {frames} frames is encoded",) if frames > 1 else ()
-    metadata, large = _carried(_metadata(image))
-    return Picture(_native(pixels), metadata, first + reduced + opaque + large + _lost(image, data))
+    metadata, large = carried(metadata_of(image))
+    return Picture(_native(pixels), metadata, first + reduced + opaque + large + lost(image, data))
 
 
 def _bounded(width: int, height: int) -> None:
@@ -255,49 +252,3 @@ def _avif_depth(data: bytes) -> int:
     at = data.find(b"av1C", 0, HEADER)
     flags = data[at + 6] if 0 <= at < len(data) - 6 else 0
     return 8 + 2 * (flags >> 6 & 1) + 2 * (flags >> 5 & 1)  # high_bitdepth, twelve_bit
-
-
-def _metadata(image: ImageFile.ImageFile) -> Metadata:
-    """What the loaded image holds. In TIFF the EXIF tags stand among those of the file itself."""
-    info = image.info
-    exif = info.get("exif") or b""
-    if image.format == "TIFF":
-        exif = descriptive_exif(image.getexif())
-    xmp = info.get("xmp") or b""
-    return Metadata(
-        icc=info.get("icc_profile") or b"",
-        exif=exif.removeprefix(EXIF_PREFIX),
-        xmp=xmp.encode() if isinstance(xmp, str) else xmp,
-    )
-
-
-def _carried(metadata: Metadata) -> tuple[Metadata, tuple[str, ...]]:
-    """What of it fits in a file's sections, and a note on what does not."""
-    large = {name: len(value) for name, value in vars(metadata).items() if len(value) > METADATA_MAX}
-    notes = (f"{n.upper()} of {size} bytes is not carried: it has more than {METADATA_MAX}" for n, size in large.items())
-    return replace(metadata, **dict.fromkeys(large, b"")), tuple(notes)
-
-
-def _lost(image: ImageFile.ImageFile, data: bytes) -> tuple[str, ...]:
-    """Notes on the loaded image's information that changes its look or its meaning and has no place in `Metadata`."""
-    notes, info = [], image.info
-    if "gamma" in info and "srgb" not in info and "icc_profile" not in info and abs(info["gamma"] - 1 / 2.2) > 0.01:
-        notes.append(f"gamma {info['gamma']:.4g} is not carried: it will show as sRGB")
-    primaries, transfer = _colour_code(image.format, data)
-    if primaries not in SDR_PRIMARIES or transfer not in SDR_TRANSFERS:
-        notes.append(f"H.273 primaries {primaries} and transfer {transfer} are not carried: it will show as sRGB")
-    if texts := [key for key in getattr(image, "text", {}) if key != "XML:com.adobe.xmp"]:
-        notes.append(f"text is not carried: {', '.join(map(repr, texts))}")
-    if "comment" in info:
-        notes.append("the comment is not carried")
-    return tuple(notes)
-
-
-def _colour_code(format: str | None, data: bytes) -> tuple[int, int]:
-    """H.273 primaries and transfer of a PNG's or an AVIF's header; 2 is unspecified."""
-    marker, fields = {"PNG": (b"cICP", ">BB"), "AVIF": (b"colrnclx", ">HH")}.get(format or "", (b"", ""))
-    at = data.find(marker, 0, HEADER) + len(marker)
-    if not marker or at < len(marker) or at + struct.calcsize(fields) > len(data):
-        return 2, 2
-    primaries, transfer = struct.unpack_from(fields, data, at)
-    return primaries, transfer

@@ -14,7 +14,8 @@ from PIL import Image
 from inrcodec.runtime.pixels import Metadata, write_image
 from inrcodec.runtime.syntax import Header, Signal, read_header, write_file
 from inrcodec.train import pictures as module
-from inrcodec.train.pictures import METADATA_MAX, PictureError, from_array, read_picture
+from inrcodec.train.metadata import METADATA_MAX
+from inrcodec.train.pictures import PictureError, from_array, read_picture
 
 ICC, XMP = bytes(range(256)), b'<x:xmpmeta xmlns:x="adobe:ns:meta/"/>'
 
