@@ -1,6 +1,5 @@
 """What a step of training spends its time on, of float32 tensors: on a CPU in C (`fused.c`), where the package was built with
-a compiler, on a GPU in Triton (`gpu/`), where that is installed. Elsewhere, or with INRC_NATIVE=0, torch does the
-same.
+a compiler, on a GPU in Triton (`gpu/`), where that is installed. Elsewhere, or with INRC_NATIVE=0, torch does the same.
 """
 
 import ctypes

@@ -112,8 +112,8 @@ def doubled(x: Tensor, both: Tensor, height: int, width: int) -> Tensor:
 
 def phases(taps: Tensor) -> Tensor:
     """(..., TAPS) -> (..., 2, 5): the weights of x[i - 2] ... x[i + 2] in the even and the odd sample i."""
-    none = torch.zeros_like(taps[..., :1])
-    return torch.stack([torch.cat([taps, none], -1), torch.cat([none, taps.flip(-1)], -1)], -2)
+    last, none = taps.dim() - 1, taps.new_zeros(*taps.shape[:-1], 1)
+    return torch.stack([torch.cat([taps, none], last), torch.cat([none, taps.flip(last)], last)], last)
 
 
 def doubling_matrix(taps: Tensor, n: int) -> Tensor:
