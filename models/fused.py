@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache, wraps
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -54,7 +53,11 @@ def library() -> ctypes.CDLL | None:
 @cache
 def gpu() -> ModuleType | None:
     """The same functions for a GPU, or None where there are none."""
-    return import_module(f"{__package__}.gpu") if find_spec("triton") else None
+    if find_spec("triton") is None:
+        return None
+    from . import gpu as functions
+
+    return functions
 
 
 def _or_on_gpu(function: Callable[..., Made]) -> Callable[..., Made]:
