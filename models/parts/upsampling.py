@@ -121,10 +121,9 @@ def doubling_matrix(taps: Tensor, n: int) -> Tensor:
     return _Along.apply(torch.eye(n, device=taps.device)[None], phases(taps), 1)[0]  # pyright: ignore[reportIndexIssue]
 
 
-def smooth(x: Tensor, side: Tensor) -> Tensor:
-    """(h, w) -> (h, w): the finer grid's filter, side (TAPS,), along rows and columns; edges repeat."""
-    line = mirrored(side)
-    return _Along.apply(_Along.apply(x[None], line, 1), line, 2)[0]  # pyright: ignore[reportIndexIssue]
+def smooth(x: Tensor, line: Tensor) -> Tensor:
+    """(c, h, w) -> (c, h, w): the finer grid's filter, as `mirrored` makes it, along rows and columns; edges repeat."""
+    return _Along.apply(_Along.apply(x, line, 1), line, 2)  # pyright: ignore[reportReturnType]
 
 
 def mirrored(side: Tensor) -> Tensor:
@@ -223,7 +222,7 @@ def pyramid_features(
 def smoothed(stack: Tensor, line: Tensor) -> list[Tensor]:
     """A level's own grids, (1, h, w) each, the first filtered by what `mirrored` makes."""
     first, *others = stack.split(1)
-    return [_Along.apply(_Along.apply(first, line, 1), line, 2), *others]  # pyright: ignore[reportReturnType]
+    return [smooth(first, line), *others]
 
 
 def above(stacks: list[Tensor], kernels: Tensor, filters: Tensor, level: int) -> list[Tensor]:
