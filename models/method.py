@@ -163,6 +163,7 @@ class Phase:
     lr: tuple[float, float]  # of the networks; the latents' is `Recipe.gain` times as much
     temperature: tuple[float, float] = (0.0, 0.0)  # of the soft rounding
     noise: tuple[float, float] = (0.0, 0.0)  # standard deviation, in steps, or how much of it `latents` takes
+    jitter: tuple[float, float] = (0.0, 0.0)  # width of uniform noise in the networks, in steps of `Recipe.step_of`
     hard: bool = False
     fresh: bool = False
     enter: Callable[[Tensors], Tensors] | None = None
@@ -191,6 +192,7 @@ class Recipe:
     optimizer: str = "soap"  # of the networks: soap or adam
     paces: Mapping[str, float] = field(default_factory=dict)  # of tensors by name: how many times as fast they learn
     batch: int = 0  # frames that a step sees; 0: all
+    step_of: Callable[[str], float] | None = None  # of a tensor by its name, near what it will have in a file
     distortion: Callable[[Tensor, Tensor], Tensor] = mse_loss  # of (n, channels, height, width)
     judge: Callable[[Tensor, Tensor], Tensor] = mse_loss  # the same, by which the best state and networks' steps are chosen
 

@@ -28,7 +28,7 @@ from .soap import Soap
 
 GRADIENT_MAX = 0.1  # norm over all networks
 CHECKS = 50  # times that a fit is measured with rounded latents, and the best kept
-NUMBERS = 4  # that change from step to step
+NUMBERS = 5  # that change from step to step
 NOTHING: Mapping[str, Tensor] = MappingProxyType({})
 OPTIMIZERS = {"soap": Soap, "adam": Adam}  # of the networks, by `Recipe.optimizer`
 
@@ -141,7 +141,7 @@ class Fit:
         if phase is not self.phase:
             self.enter(phase)
         lr = _between(phase.lr, (1 - math.cos(math.pi * progress)) / 2)
-        relaxing = _between(phase.temperature, progress), _between(phase.noise, progress)
+        relaxing = [_between(ends, progress) for ends in (phase.temperature, phase.noise, phase.jitter)]
         due = self.networks.count()
         numbers, part = (lr, lr * self.networks.correction, *relaxing), self._part()
         if self.recorder and self._repeats(phase, part):
@@ -155,11 +155,12 @@ class Fit:
         plain = phase.weights is None and phase.penalty is None and phase.latents is soft_round_gaussian
         return plain and part == Part()
 
-    def _move(self, phase: Phase, progress: float, part: Part, due: bool, lr, corrected, temperature, noise) -> None:
-        """A step. The last four are numbers, or tensors where steps are recorded; `due`: the networks' optimizer says so."""
+    def _move(self, phase: Phase, progress: float, part: Part, due: bool, lr, corrected, temperature, noise, jitter) -> None:
+        """A step. The last five are numbers, or tensors where steps are recorded; `due`: the networks' optimizer says so."""
         tensors, latents = self.inr.tensors, self.inr.latents
         relaxed = torch.round(latents.detach()) if phase.hard else self._relax(latents, phase, temperature, noise)
         seen = written(phase, tensors, progress)
+        seen = self._jittered(seen, jitter) if any(phase.jitter) else seen
         cost = self._distortion(self.image(seen, relaxed, part), part)
         cost = cost + phase.price * self.lmbda * (self.rate(seen, relaxed, part) + self.networks_rate())
         if phase.penalty:
@@ -177,6 +178,14 @@ class Fit:
         self.networks.move(_clipped(gradients), lr, corrected, due)
         for name, before in kept.items():
             tensors[name].data.lerp_(before, 1 - self.recipe.paces[name])
+
+    def _jittered(self, tensors: Tensors, width) -> Tensors:
+        """As rounding may leave them: within half of `width` of what they are, in their steps."""
+        step_of, sizes = self.recipe.step_of, [tensor.numel() for tensor in tensors.values()]
+        assert step_of
+        noise = width * (torch.rand(sum(sizes), generator=self.noise, device=self.target.device) - 0.5)
+        pairs = zip(tensors.items(), noise.split(sizes))
+        return {name: tensor + step_of(name) * each.view_as(tensor) for (name, tensor), each in pairs}
 
     def _distortion(self, image: Tensor, part: Part) -> Tensor:
         target = part.of(self.target)

@@ -38,6 +38,7 @@ HYPER = 3  # the coarsest levels have hyper-latents too
 LEVELS = (7, 8, 9)
 STEPS = {"context": 2**-5, "inter": 2**-4, "upsampling": 2**-9, "mixing": 2**-5, "synthesis": 2**-7}  # near a file's
 RATED = 2e-3  # lambda above which networks are so much of a file that their rate in the loss pays
+JITTER = 0.3  # of a step: with their rate in the loss, weights would shrink in one layer, and grow in the next, without noise
 CHROMA = (2, 3)  # levels with a pair of grids for colour
 MIXED = (1, 2)  # levels whose stack is mixed, where there are grids for colour
 WIDE, RICH = 2**17, 0.16  # pixels, and bits for each, from which a picture in colour has them, in raster order
@@ -106,23 +107,37 @@ def profiles() -> Iterator[tuple[Manifest, tuple[Graph, ...]]]:
 
 def networks_bits(tensors: Tensors) -> Tensor:
     """What writing them takes, each under a Laplace fitted to itself."""
-    steps = {name: STEPS[name.partition(".")[0].rstrip(digits)] for name in tensors}
-    return torch.stack([self_laplace_bits(w, steps[name]) for name, w in tensors.items()]).sum()
+    return torch.stack([self_laplace_bits(w, step_of(name)) for name, w in tensors.items()]).sum()
+
+
+def step_of(name: str) -> float:
+    """Of a tensor, as a file's is likely to be."""
+    return STEPS[name.partition(".")[0].rstrip(digits)]
 
 
 def recipe(lmbda: float) -> Recipe:
     """Temperatures, noise and gains of Cool-chic 5.0; shares, moments and the networks' rate in the loss are ours."""
-    bits = networks_bits if lmbda > RATED else None
+    bits, wide = (networks_bits, JITTER) if lmbda > RATED else (None, 0.0)
     return Recipe(
         (
             Phase("start", 0.05, (1e-2, 1e-2), temperature=(0.35, 0.35), noise=(0.22, 0.22), bits=bits),
-            Phase("fit", 0.85, (1e-2, 0.0), temperature=(0.35, 0.08), noise=(0.22, 0.15), fresh=True, bits=bits),
-            Phase("networks", 0.1, (1e-3, 0.0), hard=True, bits=bits),
+            Phase(
+                "fit",
+                0.85,
+                (1e-2, 0.0),
+                temperature=(0.35, 0.08),
+                noise=(0.22, 0.15),
+                jitter=(0.0, wide),
+                fresh=True,
+                bits=bits,
+            ),
+            Phase("networks", 0.1, (1e-3, 0.0), jitter=(wide, wide), hard=True, bits=bits),
         ),
         candidates=3,
         warmup=0.03,
         betas=(0.8, 0.98),
         gain=16.0 if lmbda > 5e-4 else 20.0 if lmbda > 2e-4 else 24.0,
+        step_of=step_of,
     )
 
 

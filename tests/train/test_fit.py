@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from inrcodec.models import METHODS
-from inrcodec.models.image.pyramid import networks_bits
-from inrcodec.models.method import Phase
+from inrcodec.models.image.pyramid import networks_bits, step_of
+from inrcodec.models.method import Part, Phase
 from inrcodec.runtime.decoder import decode
 from inrcodec.runtime.file import InrFile
 from inrcodec.runtime.syntax import Signal
@@ -57,6 +57,23 @@ def test_a_fresh_phase_forgets_the_moments_before():
     moved = (fit.inr.latents.detach() - before).abs().max().item()
     assert fit.adam.state[fit.inr.latents]["step"] == 1
     assert moved == pytest.approx(fit_phase.lr[0] * recipe.gain, rel=1e-3)  # Adam's first step
+
+
+def test_steps_see_networks_as_rounding_may_leave_them():
+    """Off by up to half of the width that the phase has come to, in steps near a file's; what is kept is not."""
+    method, target = METHODS["pyramid"](), torch.rand(1, 3, 33, 50)
+    recipe = method.recipe(0.01)
+    fit = Fit(method.build(Signal(33, 50), 0), target, 0.01, recipe, seed=0)
+    image, seen, phase = fit.image, [], recipe.phases[1]
+    fit.image = lambda tensors, latents, part=Part(): seen.append(tensors) or image(tensors, latents, part)
+    for progress in (0.0, 0.5):
+        before = {name: tensor.detach().clone() for name, tensor in fit.inr.tensors.items()}
+        fit.step(phase, progress)
+        far = {name: (seen[-1][name] - tensor).abs().max().item() / step_of(name) for name, tensor in before.items()}
+        most = phase.jitter[1] * progress / 2
+        assert most * 0.8 <= max(far.values()) <= most * 1.001
+    fit.measure()
+    assert all((seen[-1][name] == tensor).all() for name, tensor in fit.inr.tensors.items())
 
 
 def test_pyramid_weighs_its_networks_as_a_file_does():
