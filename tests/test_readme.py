@@ -103,7 +103,20 @@ def test_make_targets():
     assert set(re.findall(r"(?:^|`)make ([\w-]+)", README, re.M)) <= targets
 
 
-def test_files():
-    linked = [link for link in re.findall(r"\]\((.+?)\)", README) if not re.match("https?:|#", link)]
-    named = [name for name in re.findall(r"[`(]([\w.-]+/[\w./-]*)[`)]", README) if not name.startswith(MADE)]
-    assert sorted(path for path in {*linked, *named} if not (ROOT / path).exists()) == []
+@pytest.mark.parametrize("name", ["README.md", "docs/results.md"])
+def test_files(name):
+    page = ROOT / name
+    text = page.read_text()
+    linked = [page.parent / link for link in re.findall(r"\]\((.+?)\)", text) if not re.match("https?:|#", link)]
+    quoted = [path for path in re.findall(r"[`(]([\w.-]+/[\w./-]*)[`)]", text) if not path.startswith(MADE)]
+    named = [ROOT / path for path in quoted if ROOT / path not in linked and page.parent / path not in linked]
+    assert sorted(str(path) for path in {*linked, *named} if not path.exists()) == []
+
+
+def test_benchmarks_that_pages_name_take_their_options():
+    """`python tests/benchmarks/kodak.py KODAK --preset fast` and the like: the script is there, and knows each flag."""
+    commands = re.findall(r"`python (tests/benchmarks/\w+\.py)([^`]*)`", README + (ROOT / "docs/results.md").read_text())
+    assert commands
+    for script, arguments in commands:
+        source = (ROOT / script).read_text()
+        assert all(f'"{flag}"' in source for flag in re.findall(FLAG, arguments)), script

@@ -1,4 +1,4 @@
-"""Decoding times for the README: every decoder of ours beside Pillow's codecs, on the same picture, one thread.
+"""Decoding times for docs/results.md: every decoder of ours beside Pillow's codecs, on the same picture, one thread.
 
     python tests/benchmarks/decode.py PICTURE.png FILE.inr ... [--runs 15]
 

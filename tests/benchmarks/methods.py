@@ -1,4 +1,4 @@
-"""The README's table of methods: each on one whole picture of Kodak, at about 0.3 bpp.
+"""The table of methods in docs/results.md: each on one whole picture of Kodak, at about 0.3 bpp.
 
     python tests/benchmarks/methods.py KODAK_DIR --method coin       one row
     python tests/benchmarks/methods.py KODAK_DIR                     all; resumes
