@@ -108,8 +108,7 @@ def test_files(name):
     page = ROOT / name
     text = page.read_text()
     linked = [page.parent / link for link in re.findall(r"\]\((.+?)\)", text) if not re.match("https?:|#", link)]
-    quoted = [path for path in re.findall(r"[`(]([\w.-]+/[\w./-]*)[`)]", text) if not path.startswith(MADE)]
-    named = [ROOT / path for path in quoted if ROOT / path not in linked and page.parent / path not in linked]
+    named = [ROOT / path for path in re.findall(r"[`(]([\w.-]+/[\w./-]*)[`)]", text) if not path.startswith(MADE)]
     assert sorted(str(path) for path in {*linked, *named} if not path.exists()) == []
 
 

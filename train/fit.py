@@ -21,7 +21,7 @@ from torch.nn.functional import mse_loss
 from ..models import fused
 from ..models.grids import Grids
 from ..models.method import Architecture, Inr, Part, Phase, Recipe, Tensors
-from ..models.quantizers import soft_round_gaussian, through_clamp
+from ..models.quantizers import soft_round_gaussian, through_clamp, uniform_noise
 from .adam import Adam
 from .recorder import Recorder
 from .soap import Soap
@@ -160,7 +160,8 @@ class Fit:
         tensors, latents = self.inr.tensors, self.inr.latents
         relaxed = torch.round(latents.detach()) if phase.hard else self._relax(latents, phase, temperature, noise)
         seen = written(phase, tensors, progress)
-        seen = self._jittered(seen, jitter) if any(phase.jitter) else seen
+        if any(phase.jitter):
+            seen = self._jittered(seen, jitter)
         cost = self._distortion(self.image(seen, relaxed, part), part)
         cost = cost + phase.price * self.lmbda * (self.rate(seen, relaxed, part) + self.networks_rate())
         if phase.penalty:
@@ -183,7 +184,7 @@ class Fit:
         """As rounding may leave them: within half of `width` of what they are, in their steps."""
         step_of, sizes = self.recipe.step_of, [tensor.numel() for tensor in tensors.values()]
         assert step_of
-        noise = width * (torch.rand(sum(sizes), generator=self.noise, device=self.target.device) - 0.5)
+        noise = uniform_noise(self.target.new_zeros(sum(sizes)), 0.0, width, self.noise)
         pairs = zip(tensors.items(), noise.split(sizes))
         return {name: tensor + step_of(name) * each.view_as(tensor) for (name, tensor), each in pairs}
 
