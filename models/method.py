@@ -192,7 +192,7 @@ class Recipe:
     optimizer: str = "soap"  # of the networks: soap or adam
     paces: Mapping[str, float] = field(default_factory=dict)  # of tensors by name: how many times as fast they learn
     batch: int = 0  # frames that a step sees; 0: all
-    step_of: Callable[[str], float] | None = None  # of a tensor by its name, near what it will have in a file
+    step_of: Callable[[str], float] = lambda name: 1.0  # of a tensor by its name, near what it will have in a file
     distortion: Callable[[Tensor, Tensor], Tensor] = mse_loss  # of (n, channels, height, width)
     judge: Callable[[Tensor, Tensor], Tensor] = mse_loss  # the same, by which the best state and networks' steps are chosen
 

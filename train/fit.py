@@ -85,6 +85,7 @@ class Fit:
         self.order: list[int] = []  # of frames, or parts, yet to be seen
         self.mask, self.phase = architecture.mask(target.device), recipe.phases[0]
         self.pace = paces(architecture, self.mask, recipe.growth)
+        self.steps: Tensor | None = None  # of the networks' values
         fresh = architecture.init(target, torch.Generator().manual_seed(seed))
         fitting = {
             n: t.to(target.device) for n, t in start.items() if n in fresh.tensors and t.shape == fresh.tensors[n].shape
@@ -182,11 +183,11 @@ class Fit:
 
     def _jittered(self, tensors: Tensors, width) -> Tensors:
         """As rounding may leave them: within half of `width` of what they are, in their steps."""
-        step_of, sizes = self.recipe.step_of, [tensor.numel() for tensor in tensors.values()]
-        assert step_of
-        noise = uniform_noise(self.target.new_zeros(sum(sizes)), 0.0, width, self.noise)
-        pairs = zip(tensors.items(), noise.split(sizes))
-        return {name: tensor + step_of(name) * each.view_as(tensor) for (name, tensor), each in pairs}
+        sizes, flat = [tensor.numel() for tensor in tensors.values()], torch.cat([t.flatten() for t in tensors.values()])
+        if self.steps is None:
+            self.steps = torch.cat([torch.full_like(t.flatten(), self.recipe.step_of(name)) for name, t in tensors.items()])
+        noisy = uniform_noise(flat, 0.0, width * self.steps, self.noise).split(sizes)
+        return {name: each.view_as(tensor) for (name, tensor), each in zip(tensors.items(), noisy)}
 
     def _distortion(self, image: Tensor, part: Part) -> Tensor:
         target = part.of(self.target)

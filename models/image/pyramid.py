@@ -18,7 +18,6 @@ from dataclasses import dataclass, replace
 from functools import cache
 from string import digits
 
-import torch
 from torch import Tensor
 
 from ...runtime.grids import PAIR
@@ -32,7 +31,7 @@ from ..parts.context import Context
 from ..parts.mixing import FEATURES, mixing
 from ..parts.synthesis import beside
 from ..parts.upsampling import learned
-from ..rates import self_laplace_bits
+from ..rates import laplace_bits_of_each
 
 HYPER = 3  # the coarsest levels have hyper-latents too
 LEVELS = (7, 8, 9)
@@ -107,7 +106,7 @@ def profiles() -> Iterator[tuple[Manifest, tuple[Graph, ...]]]:
 
 def networks_bits(tensors: Tensors) -> Tensor:
     """What writing them takes, each under a Laplace fitted to itself."""
-    return torch.stack([self_laplace_bits(w, step_of(name)) for name, w in tensors.items()]).sum()
+    return laplace_bits_of_each([*tensors.values()], [step_of(name) for name in tensors])
 
 
 def step_of(name: str) -> float:

@@ -26,7 +26,7 @@ from inrcodec.models.parts.upsampling import (
     upsampling_graph,
 )
 from inrcodec.models.quantizers import round_ste, soft_round, soft_round_noise
-from inrcodec.models.rates import laplace_bits, self_laplace_bits
+from inrcodec.models.rates import laplace_bits, laplace_bits_of_each, self_laplace_bits
 from inrcodec.runtime.grids import grid_shapes
 from inrcodec.runtime.orders import ORDERS
 from inrcodec.runtime.syntax import Signal
@@ -48,6 +48,9 @@ def test_canvas_keeps_every_grid(canvas):
     grids = [torch.full(shape, i + 1.0) for i, shape in enumerate(canvas.shapes)]
     joined = canvas.join(grids)
     assert all(torch.equal(a, b) for a, b in zip(canvas.split(joined), grids))
+    assert all(torch.equal(a, b) for a, b in zip(canvas.gathered(joined), grids))
+    assert torch.equal(canvas.spread(grids), joined)
+    assert torch.equal(canvas.spread([None, *grids[1:]]), canvas.join([None, *grids[1:]]))
     assert (joined != 0).sum() == sum(g.numel() for g in grids) == canvas.mask().sum()
 
 
@@ -197,6 +200,9 @@ def test_self_fitted_laplace_predicts_what_is_coded(scale):
     symbols = torch.round(values).numpy().astype(int)
     coded = coded_bits(cheapest_model(symbols), symbols)
     assert self_laplace_bits(values, 1.0).item() == pytest.approx(coded, rel=0.1)
+    others = [values[:30].view(5, 6), values[30:37], torch.zeros(3)]
+    apart = sum(self_laplace_bits(tensor, step) for tensor, step in zip(others, (0.5, 1.0, 0.25)))
+    assert laplace_bits_of_each(others, (0.5, 1.0, 0.25)).item() == pytest.approx(float(apart), rel=1e-5)
 
 
 def test_a_vector_sets_scale_and_shift():
