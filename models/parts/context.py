@@ -255,4 +255,4 @@ def repeat(x: Tensor, h: int, w: int) -> Tensor:
     """Nearest-neighbour x2 of (c, h', w'), cut to (c, h, w)."""
     if len(x) == 0:
         return x.new_zeros(0, h, w)
-    return F.interpolate(x[None], scale_factor=2.0, mode="nearest")[0, :, :h, :w]
+    return F.interpolate(x[None], scale_factor=2.0, mode="nearest").squeeze(0)[:, :h, :w]

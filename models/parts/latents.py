@@ -6,16 +6,20 @@ neighbour is a constant offset away on every grid. They begin at even rows and c
 cells, are the same ones on the canvas.
 """
 
-from dataclasses import dataclass
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.autograd import Function
+from torch.nn import functional as F
 
 from ...runtime.orders import COSETS, MARGIN
 
 CELL = 2
+ALIGNED = 4  # floats that a GPU reads at once
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,7 @@ class Canvas:
     shapes: tuple[tuple[int, int], ...]
     margin: int = MARGIN
     alone: int = 0
+    kept: dict[Hashable, Tensor] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
     def places(self) -> list[tuple[int, int]]:
@@ -62,16 +67,45 @@ class Canvas:
         """The places of the grids on `canvas`."""
         return tuple(canvas[..., r : r + h, c : c + w] for (r, c), (h, w) in zip(self.corners, self.shapes))
 
-    def join(self, grids: list[Tensor], cell: int = 1) -> Tensor:
-        """The canvas that holds `grids` (..., h, w); zero elsewhere. Fewer grids than shapes leave the last ones zero.
+    def join(self, grids: Sequence[Tensor | None], cell: int = 1) -> Tensor:
+        """The canvas that holds `grids` (..., h, w); zero elsewhere, and for None. Fewer grids leave the last ones zero.
 
         With `cell` 2 a value of theirs is for a cell of 2x2, and so is one of the canvas.
         """
-        canvas = grids[0].new_zeros(*grids[0].shape[:-2], *(side // cell for side in self.size))
-        for corner, grid in zip(self.corners, grids):
+        there = [(corner, grid) for corner, grid in zip(self.corners, grids) if grid is not None]
+        canvas = there[0][1].new_zeros(*there[0][1].shape[:-2], *(side // cell for side in self.size))
+        for corner, grid in there:
             r, c = (place // cell for place in corner)
             canvas[..., r : r + grid.shape[-2], c : c + grid.shape[-1]] = grid
         return canvas
+
+    def gathered(self, canvas: Tensor) -> tuple[Tensor, ...]:
+        """As `split`, of (rows, columns), in one call."""
+        flat = canvas.flatten().index_select(0, self._listed(canvas.device, "all"))
+        pieces = flat.split([-(-h * w // ALIGNED) * ALIGNED for h, w in self.shapes])
+        return tuple(piece[: h * w].view(h, w) for piece, (h, w) in zip(pieces, self.shapes))
+
+    def spread(self, grids: Sequence[Tensor | None]) -> Tensor:
+        """As `join`, of grids (h, w), in two calls."""
+        there = [grid for grid in grids if grid is not None]
+        flat = torch.cat([*(grid.flatten() for grid in there), there[0].new_zeros(1)])
+        given = tuple(k for k, grid in enumerate(grids) if grid is not None)
+        return flat.index_select(0, self._listed(flat.device, given)).view(self.size)
+
+    def _listed(self, device: torch.device, given: tuple[int, ...] | Literal["all"]) -> Tensor:
+        """Where on the canvas the values of all grids lie, each filled up to whole lines of ALIGNED; or which of the values
+        of the `given` grids lies at each place of the canvas, the last being zero."""
+        if (key := (device, given)) not in self.kept:
+            rows, columns = self.size
+            places = [each.flatten() for each in self.views(torch.arange(rows * columns).view(rows, columns))]
+            if given == "all":
+                found = torch.cat([F.pad(each, (0, -len(each) % ALIGNED)) for each in places])
+            else:
+                here = torch.cat([places[k] for k in given])
+                found = torch.full((rows * columns,), len(here))
+                found[here] = torch.arange(len(here))
+            self.kept[key] = found.to(device)
+        return self.kept[key]
 
     def parents(self, grids: list[Tensor], levels: int) -> Tensor:
         """The plane (rows / 2, columns / 2), of the cosets' lattice, on which each grid's next coarser one lies; the coarsest
@@ -94,11 +128,16 @@ class _Split(Function):
     @staticmethod
     def forward(ctx, canvas: Tensor, places: Canvas):
         ctx.places = places
+        ctx.set_materialize_grads(False)
+        if canvas.is_cuda and canvas.dim() == 2:
+            return places.gathered(canvas)
         return tuple(view.clone() for view in places.views(canvas))
 
     @staticmethod
-    def backward(ctx, *grads: Tensor):  # pyright: ignore[reportIncompatibleMethodOverride]
-        return ctx.places.join(list(grads)), None
+    def backward(ctx, *grads: Tensor | None):  # pyright: ignore[reportIncompatibleMethodOverride]
+        first = next(grad for grad in grads if grad is not None)
+        canvas_of = ctx.places.spread if first.is_cuda and first.dim() == 2 else ctx.places.join
+        return canvas_of(list(grads)), None
 
 
 def cosets(x: Tensor) -> Tensor:

@@ -56,7 +56,7 @@ def mixing(levels: Sequence[int], grids: Sequence[int], hidden: Dimension) -> Mi
         if level not in levels:
             return stack
         own = {name: tensors[f"mixing{level}.{name}"] for name in TENSORS}
-        return mixing_graph({"features": stack[None], **own})[0]
+        return mixing_graph({"features": stack[None], **own}).squeeze(0)
 
     example = torch.zeros(8, 9), torch.zeros(8), torch.zeros(FEATURES, 8, 3, 3)
     dynamic = {
