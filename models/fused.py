@@ -240,8 +240,8 @@ def conv3x3(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 
 @_or_on_gpu
-def conv3x3_back(x: Tensor, weight: Tensor, grad: Tensor) -> tuple[Tensor, Tensor]:
-    """Gradients of x and `weight`."""
+def conv3x3_back(x: Tensor, weight: Tensor, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Gradients of x, `weight` and a bias."""
     x, weight, grad = x.contiguous(), weight.contiguous(), grad.contiguous()
     g_x = torch.empty_like(x)
 
@@ -251,7 +251,7 @@ def conv3x3_back(x: Tensor, weight: Tensor, grad: Tensor) -> tuple[Tensor, Tenso
         _functions().inrc_conv3x3_back(room, x.data_ptr(), *shape, top, bottom, *given)
         return g_weight
 
-    return g_x, _summed(_shared(part, *x.shape[2:]))
+    return g_x, _summed(_shared(part, *x.shape[2:])), grad.sum((0, 2, 3))
 
 
 def _conv3x3_facts(x: Tensor, weight: Tensor) -> tuple[int, ...]:
@@ -304,6 +304,14 @@ def filtered_back(x: Tensor, phases: Tensor, dim: int, grad: Tensor) -> tuple[Te
         return to
 
     return g_x, _summed(_shared(part, *_lines(x, dim)))
+
+
+@_or_on_gpu
+def filtered_back_both(x: Tensor, tall: Tensor, phases: Tensor, grad: Tensor) -> tuple[Tensor, Tensor]:
+    """The same of x that was filtered along rows, which made `tall`, then along columns."""
+    g_tall, wide = filtered_back(tall, phases, 2, grad)
+    g_x, high = filtered_back(x, phases, 1, g_tall)
+    return g_x, wide + high
 
 
 def _lines(x: Tensor, dim: int) -> tuple[int, int]:

@@ -5,9 +5,10 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from .tiles import LEAST, PIECE, PROGRAMS, SAMPLES, put, rough
+from .tiles import PIECE, PROGRAMS, SAMPLES
 
 CHUNK = 32  # rows of the unfolded input at a time
+WEIGHT = {"num_warps": 4}
 
 
 @triton.jit
@@ -77,19 +78,31 @@ def _conv3x3_input_kernel(
 
 
 @triton.jit
-def _conv3x3_weight_kernel(x, grad, partial, inputs, outputs, rows, columns, K: tl.constexpr, B: tl.constexpr):
-    """Rows of the unfolded input are (input, tap)."""
-    channel, k = tl.arange(0, 16)[:, None], tl.program_id(1) * K + tl.arange(0, K)
-    i, dy, dx = k // 9, k % 9 // 3 - 1, k % 3 - 1
-    summed, size, known = tl.zeros((16, K), tl.float32), rows * columns, (i < inputs)[:, None]
+def _conv3x3_weight_kernel(x, grad, partial, inputs, rows, columns, OUTPUTS: tl.constexpr, K: tl.constexpr, B: tl.constexpr):
+    """Rows of the unfolded input are (input, tap), and one more of ones, for the bias."""
+    k = tl.program_id(1) * K + tl.arange(0, K)
+    i, dy, dx = k // 9, k % 9 // 3 - 1, (k % 3 - 1)[:, None]
+    size, known, one = rows * columns, (i < inputs)[:, None], (k == 9 * inputs)[:, None]
+    made0, made1 = tl.zeros((K, B), tl.float32), tl.zeros((K, B), tl.float32)
+    made2, made3 = tl.zeros((K, B), tl.float32), tl.zeros((K, B), tl.float32)
     for r in range(tl.program_id(0), rows, tl.num_programs(0)):
-        line = ((i * rows + tl.minimum(tl.maximum(r + dy, 0), rows - 1)) * columns)[:, None]
+        line = x + ((i * rows + tl.minimum(tl.maximum(r + dy, 0), rows - 1)) * columns)[:, None]
         for begin in range(0, columns, B):
-            c = begin + tl.arange(0, B)[None, :]
-            g = tl.load(grad + channel * size + r * columns + c, mask=(channel < outputs) & (c < columns), other=0.0)
-            seen = tl.minimum(tl.maximum(c + dx[:, None], 0), columns - 1)
-            summed += rough(g, tl.trans(tl.load(x + line + seen, mask=known & (c < columns), other=0.0)))
-    put(partial + (tl.program_id(0) * tl.num_programs(1) + tl.program_id(1)) * 16 * K, summed, 16, K)
+            c = begin + tl.arange(0, B)
+            there, seen = c < columns, tl.minimum(tl.maximum(c[None, :] + dx, 0), columns - 1)
+            value = tl.where(one, 1.0, tl.load(line + seen, mask=known & there[None, :], other=0.0))
+            to = grad + r * columns + c
+            made0 += value * tl.load(to, mask=there, other=0.0)[None, :]
+            if OUTPUTS > 1:
+                made1 += value * tl.load(to + size, mask=there, other=0.0)[None, :]
+            if OUTPUTS > 2:
+                made2 += value * tl.load(to + 2 * size, mask=there, other=0.0)[None, :]
+            if OUTPUTS > 3:
+                made3 += value * tl.load(to + 3 * size, mask=there, other=0.0)[None, :]
+    at = partial + tl.program_id(0) * OUTPUTS * tl.num_programs(1) * K + k
+    for o in tl.static_range(OUTPUTS):
+        made = made0 if o == 0 else made1 if o == 1 else made2 if o == 2 else made3
+        tl.store(at + o * tl.num_programs(1) * K, tl.sum(made, 1))
 
 
 def conv3x3(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -101,14 +114,14 @@ def conv3x3(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     return out
 
 
-def conv3x3_back(x: Tensor, weight: Tensor, grad: Tensor) -> tuple[Tensor, Tensor]:
+def conv3x3_back(x: Tensor, weight: Tensor, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """As `fused.conv3x3_back`."""
     x, weight, grad, (rows, columns) = x.contiguous(), weight.contiguous(), grad.contiguous(), x.shape[2:]
     (outputs, inputs), g_x = weight.shape[:2], torch.empty_like(x)
     grid, side = (rows, triton.cdiv(columns, PIECE)), triton.next_power_of_2(inputs)
     _conv3x3_input_kernel[grid](weight, grad, g_x, inputs, rows, columns, OUTPUTS=outputs, SIDE=side, B=PIECE)
-    count, chunks = min(2 * PROGRAMS, rows), triton.cdiv(9 * inputs, CHUNK)
-    partial = x.new_empty(count, chunks, LEAST, CHUNK)
-    _conv3x3_weight_kernel[(count, chunks)](x, grad, partial, inputs, outputs, rows, columns, K=CHUNK, B=SAMPLES)
-    g_weight = partial.sum(0).transpose(0, 1).flatten(1)[:outputs, : 9 * inputs]
-    return g_x, g_weight.reshape(weight.shape)
+    count, chunks = min(4 * PROGRAMS, rows), triton.cdiv(9 * inputs + 1, CHUNK)
+    partial, sizes = x.new_empty(count, outputs, chunks * CHUNK), (inputs, rows, columns)
+    _conv3x3_weight_kernel[(count, chunks)](x, grad, partial, *sizes, OUTPUTS=outputs, K=CHUNK, B=SAMPLES, **WEIGHT)
+    total = partial.sum(0)
+    return g_x, total[:, : 9 * inputs].view(weight.shape), total[:, 9 * inputs]

@@ -85,12 +85,27 @@ def filtered(x: Tensor, phases: Tensor, dim: int, out: Tensor | None = None) -> 
 
 def filtered_back(x: Tensor, phases: Tensor, dim: int, grad: Tensor) -> tuple[Tensor, Tensor]:
     """As `fused.filtered_back`."""
+    partial = x.new_empty(_programs(x), 2, 8)
+    return _back(x, phases, dim, grad, partial), partial.sum(0)[: len(phases), : phases.shape[1]]
+
+
+def filtered_back_both(x: Tensor, tall: Tensor, phases: Tensor, grad: Tensor) -> tuple[Tensor, Tensor]:
+    """As `fused.filtered_back_both`."""
+    partial = x.new_empty(_programs(x) + _programs(tall), 2, 8)
+    g_tall = _back(tall, phases, 2, grad, partial[_programs(x) :])
+    return _back(x, phases, 1, g_tall, partial), partial.sum(0)[: len(phases), : phases.shape[1]]
+
+
+def _programs(x: Tensor) -> int:
+    return min(4 * PROGRAMS, x.shape[0] * x.shape[1] * triton.cdiv(x.shape[2], PIECE))
+
+
+def _back(x: Tensor, phases: Tensor, dim: int, grad: Tensor, partial: Tensor) -> Tensor:
+    """The gradient of x; what each program has of that of the phases goes to `partial`."""
     x, phases, grad, (count, taps) = x.contiguous(), phases.contiguous(), grad.contiguous(), phases.shape
     (channels, n, columns), g_x = x.shape, torch.empty_like(x)
     along = (n, columns) if dim == 1 else (columns, 1)
     kind, lines, pieces = {"ROWS": dim == 1, "P": count, "T": taps, "B": PIECE}, channels * n, triton.cdiv(columns, PIECE)
     _filtered_input_kernel[(lines, pieces)](grad, phases, g_x, *along, **kind, num_warps=2)
-    programs = min(4 * PROGRAMS, lines * pieces)
-    partial = x.new_empty(programs, 2, 8)
-    _filtered_weight_kernel[(programs,)](x, grad, partial, lines, *along, **kind, num_warps=4)
-    return g_x, partial.sum(0)[:count, :taps]
+    _filtered_weight_kernel[(_programs(x),)](x, grad, partial, lines, *along, **kind, num_warps=4)
+    return g_x

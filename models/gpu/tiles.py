@@ -3,6 +3,8 @@
 Programs walk over the samples and keep gradients of weights to themselves; torch adds them up, the same way from run to run.
 """
 
+import os
+
 import triton
 import triton.language as tl
 
@@ -10,6 +12,7 @@ SAMPLES = 64  # of a tile
 PIECE = 256  # of a line
 PROGRAMS = 264  # that walk, at most: two for each multiprocessor of an H100
 LEAST = 16  # rows or columns that a product takes
+INTERPRETED = tl.constexpr(os.environ.get("TRITON_INTERPRET") == "1")  # where products are float32's
 
 
 def side_of(*sizes: int) -> int:
@@ -22,14 +25,14 @@ def programs_for(samples: int) -> int:
 
 @triton.jit
 def dot(a, b):
-    """Three products of the matrix units, which make it nearly float32's."""
-    return tl.dot(a, b, input_precision="tf32x3")
+    """A product of the matrix units, of factors that are `rounded`."""
+    return tl.dot(a, b, input_precision="tf32")
 
 
 @triton.jit
-def rough(a, b):
-    """One product: ten bits of each factor, which do for gradients."""
-    return tl.dot(a, b, input_precision="tf32")
+def rounded(x):
+    """To ten bits of its fraction: the matrix units cut off what is beyond, and would make sums of many too small."""
+    return x if INTERPRETED else (x.to(tl.int32, bitcast=True) + 0x1000).to(tl.float32, bitcast=True)
 
 
 @triton.jit

@@ -213,7 +213,7 @@ def synthesize(features: Tensor, tensors: dict[str, Tensor]) -> Tensor:
     weights = (get("hidden.weight"), get("hidden.bias"), get("pixel.weight"), get("pixel.bias"), get("skip.weight"))
     both: tuple[Tensor, Tensor] = _Pointwise.apply(features.flatten(1), *weights, piece)  # pyright: ignore[reportAssignmentType]
     x, line = (flat.view(-1, *features.shape[1:]) for flat in both)
-    return residuals(x[None], tensors)[0] + line
+    return residuals(x[None], tensors).squeeze(0) + line
 
 
 class _Conv3x3(Function):
@@ -234,16 +234,17 @@ class _Conv3x3(Function):
     @staticmethod
     def backward(ctx, grad):  # pyright: ignore[reportIncompatibleMethodOverride]
         x, weight = ctx.saved_tensors
-        g_bias = grad.sum((0, 2, 3)) if ctx.biased else None
         if _is_narrow(x, weight):
-            return *fused.conv3x3_back(x, weight, grad), g_bias
+            g_x, g_weight, g_bias = fused.conv3x3_back(x, weight, grad)
+            return g_x, g_weight, g_bias if ctx.biased else None
         padded, columns = _widened(x), x.shape[3] + 2
         g_padded = F.conv2d(F.pad(grad, (2, 2, 2, 2)), weight.flip(2, 3).transpose(0, 1))
         flat, g = padded[0].flatten(1), F.pad(grad[0], (0, 2)).flatten(1)[:, :-2]  # rows as long as the padded ones
         n = g.shape[1]
         shifts = [row * columns + column for row in range(3) for column in range(3)]
         g_weight = torch.stack([g @ flat[:, shift : shift + n].t() for shift in shifts], -1)
-        return torch.ops.aten.replication_pad2d_backward(g_padded, x, (1, 1, 1, 1)), g_weight.view(weight.shape), g_bias
+        g_x, g_bias = torch.ops.aten.replication_pad2d_backward(g_padded, x, (1, 1, 1, 1)), grad.sum((0, 2, 3))
+        return g_x, g_weight.view(weight.shape), g_bias if ctx.biased else None
 
 
 def _is_narrow(x: Tensor, weight: Tensor) -> bool:

@@ -123,6 +123,8 @@ def doubling_matrix(taps: Tensor, n: int) -> Tensor:
 
 def smooth(x: Tensor, line: Tensor) -> Tensor:
     """(c, h, w) -> (c, h, w): the finer grid's filter, as `mirrored` makes it, along rows and columns; edges repeat."""
+    if fused.takes(x, line):
+        return _Both.apply(x, line)  # pyright: ignore[reportReturnType]
     return _Along.apply(_Along.apply(x, line, 1), line, 2)  # pyright: ignore[reportReturnType]
 
 
@@ -163,6 +165,20 @@ class _Along(Function):
         return g_x, samples @ shifted.t(), None
 
 
+class _Both(Function):
+    """`_Along` rows, then columns."""
+
+    @staticmethod
+    def forward(ctx, x, weights):
+        tall = fused.filtered(x, weights, 1)
+        ctx.save_for_backward(x, tall, weights)
+        return fused.filtered(tall, weights, 2)
+
+    @staticmethod
+    def backward(ctx, grad):  # pyright: ignore[reportIncompatibleMethodOverride]
+        return fused.filtered_back_both(*ctx.saved_tensors, grad)
+
+
 class _Stacked(Function):
     """x (c, h, w) doubled below grids (1, 2 h, 2 w), in one piece of memory from the start."""
 
@@ -180,9 +196,7 @@ class _Stacked(Function):
     def backward(ctx, grad):  # pyright: ignore[reportIncompatibleMethodOverride]
         x, tall, both = ctx.saved_tensors
         above = len(grad) - len(x)
-        g_tall, wide = fused.filtered_back(tall, both, 2, grad[above:])
-        g_x, high = fused.filtered_back(x, both, 1, g_tall)
-        return g_x, wide + high, *grad[:above].split(1)
+        return *fused.filtered_back_both(x, tall, both, grad[above:]), *grad[:above].split(1)
 
 
 def stack_of(x: Tensor, both: Tensor, grids: list[Tensor]) -> Tensor:
