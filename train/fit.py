@@ -85,7 +85,6 @@ class Fit:
         self.order: list[int] = []  # of frames, or parts, yet to be seen
         self.mask, self.phase = architecture.mask(target.device), recipe.phases[0]
         self.pace = paces(architecture, self.mask, recipe.growth)
-        self.steps: Tensor | None = None  # of the networks' values
         fresh = architecture.init(target, torch.Generator().manual_seed(seed))
         fitting = {
             n: t.to(target.device) for n, t in start.items() if n in fresh.tensors and t.shape == fresh.tensors[n].shape
@@ -97,6 +96,7 @@ class Fit:
         tensors = {name: tensor.detach().clone().requires_grad_() for name, tensor in inr.tensors.items()}
         self.inr = Inr(tensors, inr.latents.detach().clone().requires_grad_())
         self.networks = OPTIMIZERS[self.recipe.optimizer](list(tensors.values()))
+        self.steps: Tensor | None = None  # of the networks' values
         on_gpu = self.inr.latents.is_cuda
         gpu = {"lr": self.inr.latents.new_tensor(0.0), "capturable": True, "fused": True} if on_gpu else {}
         self.adam = torch.optim.Adam([self.inr.latents], betas=self.recipe.betas, **gpu)

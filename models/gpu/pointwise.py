@@ -7,7 +7,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from .tiles import LEAST, SAMPLES, dot, matrix, programs_for, put, rounded, side_of, vector
+from .tiles import LEAST, SAMPLES, dot, full, matrix, programs_for, put, rounded, side_of, vector
 
 FORWARD = {"num_warps": 4}
 BACK = {"num_warps": 4}
@@ -17,7 +17,7 @@ BACK = {"num_warps": 4}
 def _seen(x, level, levels, at, samples):
     """A tile of the inputs, and below them a row of ones, whose weights are the hidden layer's biases."""
     here = tl.load(x + level * samples + at, mask=(level < levels) & (at < samples), other=0.0)
-    return rounded(tl.where(level == levels, 1.0, here))
+    return tl.where(level == levels, 1.0, here)
 
 
 @triton.jit
@@ -25,7 +25,7 @@ def _first(w1, b1, hidden, levels, L: tl.constexpr, H: tl.constexpr):
     """(hidden, level), the biases behind the weights."""
     i, j = tl.arange(0, H)[:, None], tl.arange(0, L)[None, :]
     biases = tl.load(b1 + i + 0 * j, mask=(i < hidden) & (j == levels), other=0.0)
-    return rounded(matrix(w1, hidden, levels, levels, 1, H, L) + biases)
+    return matrix(w1, hidden, levels, levels, 1, H, L) + biases
 
 
 @triton.jit
@@ -35,12 +35,11 @@ def _pointwise_kernel(
     at = tl.program_id(0) * B + tl.arange(0, B)[None, :]
     channel = tl.arange(0, 16)[:, None]
     here = _seen(x, tl.arange(0, L)[:, None], levels, at, samples)
-    h = rounded(tl.maximum(dot(_first(w1, b1, hidden, levels, L, H), here), 0.0))
-    made = dot(rounded(matrix(w2, channels, hidden, hidden, 1, 16, H)), h) + vector(b2, channels, 1, 16)[:, None]
+    h = tl.maximum(full(_first(w1, b1, hidden, levels, L, H), here), 0.0)
+    made = full(matrix(w2, channels, hidden, hidden, 1, 16, H), h) + vector(b2, channels, 1, 16)[:, None]
     there = (channel < channels) & (at < samples)
     tl.store(out + channel * samples + at, made, mask=there)
-    past = dot(rounded(matrix(skip, channels, levels, levels, 1, 16, L)), here)
-    tl.store(line + channel * samples + at, past, mask=there)
+    tl.store(line + channel * samples + at, full(matrix(skip, channels, levels, levels, 1, 16, L), here), mask=there)
 
 
 @triton.jit
@@ -64,7 +63,7 @@ def _pointwise_back_kernel(
     B: tl.constexpr,
 ):
     level, channel = tl.arange(0, L)[:, None], tl.arange(0, 16)[:, None]
-    first = _first(w1, b1, hidden, levels, L, H)
+    first = rounded(_first(w1, b1, hidden, levels, L, H))
     last = rounded(matrix(w2, channels, hidden, hidden, 1, 16, H))
     past = rounded(matrix(skip, channels, levels, levels, 1, 16, L))
     g_first, g_last = tl.zeros((H, L), tl.float32), tl.zeros((16, H), tl.float32)
@@ -72,7 +71,7 @@ def _pointwise_back_kernel(
     for begin in range(tl.program_id(0) * B, samples, tl.num_programs(0) * B):
         at = begin + tl.arange(0, B)[None, :]
         inside = (channel < channels) & (at < samples)
-        here = _seen(x, level, levels, at, samples)
+        here = rounded(_seen(x, level, levels, at, samples))
         g = tl.load(grad + channel * samples + at, mask=inside, other=0.0)
         g_bias += g
         g = rounded(g)

@@ -30,7 +30,7 @@ class Canvas:
     shapes: tuple[tuple[int, int], ...]
     margin: int = MARGIN
     alone: int = 0
-    kept: dict[Hashable, Tensor] = field(default_factory=dict, compare=False, repr=False)
+    kept: dict[Hashable, Tensor] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     @cached_property
     def places(self) -> list[tuple[int, int]]:
@@ -135,7 +135,9 @@ class _Split(Function):
 
     @staticmethod
     def backward(ctx, *grads: Tensor | None):  # pyright: ignore[reportIncompatibleMethodOverride]
-        first = next(grad for grad in grads if grad is not None)
+        first = next((grad for grad in grads if grad is not None), None)
+        if first is None:
+            return None, None
         canvas_of = ctx.places.spread if first.is_cuda and first.dim() == 2 else ctx.places.join
         return canvas_of(list(grads)), None
 

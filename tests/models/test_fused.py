@@ -2,6 +2,7 @@
 the measure. Without a GPU its kernels run in Triton's interpreter.
 """
 
+import importlib
 from collections.abc import Callable
 
 import pytest
@@ -73,6 +74,15 @@ def assert_alike(place):
     return check
 
 
+@pytest.fixture
+def ten_bits(place, request, monkeypatch) -> None:
+    """Factors of products rounded as a GPU's are, which the interpreter can do, too."""
+    if "GPU" not in request.node.name or ON_GPU:
+        pytest.skip("for the interpreter")
+    tiles = importlib.import_module("inrcodec.models.gpu.tiles")
+    monkeypatch.setattr(tiles, "INTERPRETED", tiles.tl.constexpr(False))
+
+
 @pytest.mark.parametrize("order", ["raster", "parallel"])
 @pytest.mark.parametrize("neighbours, features, width", [(14, 6, 20), (6, 2, 5), (10, 0, 10)])
 def test_rate(order, neighbours, features, width, called, assert_alike):
@@ -88,6 +98,29 @@ def test_rate(order, neighbours, features, width, called, assert_alike):
 
     assert_alike(bits, [latents, *start.values()])
     assert set(called) == {"rate"}
+
+
+def test_rounded_factors_change_gradients_little(ten_bits):
+    generator = torch.Generator().manual_seed(0)
+    canvas = Canvas(tuple(grid_shapes(Signal(20, 30), 4)), margin("raster"))
+    start = init_context("raster", 6, 2, 5, [3, 2, 1], generator)
+    start = {name: tensor + 0.1 * torch.randn(tensor.shape, generator=generator) for name, tensor in start.items()}
+    latents, features = (
+        torch.randn(canvas.size, generator=generator) * canvas.mask(),
+        torch.randn(7, 4, 41, generator=generator),
+    )
+    seen = init_synthesis(7, 8, 3, generator)
+    seen = {name: tensor + 0.2 * torch.randn(tensor.shape, generator=generator) for name, tensor in seen.items()}
+
+    def both(latents, features, *tensors):
+        given = dict(zip([*start, *seen], tensors))
+        bits = latent_bits(latents, canvas, 4, canvas.mask().to(latents), given)
+        return torch.cat([bits[None] / 1000, synthesize(features, given).flatten()])
+
+    given = [latents, features, *start.values(), *seen.values()]
+    exact, found = gradients(both, [tensor.double() for tensor in given]), gradients(both, given)
+    off = [(torch.linalg.vector_norm(f - e) / torch.linalg.vector_norm(e)).item() for f, e in zip(found, exact)]
+    assert 1e-5 < max(off) < 1e-2
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
