@@ -18,6 +18,7 @@ from .goal import Goal
 from .memory import keep_freed_memory
 from .options import choose_coding, choose_device, choose_iterations, choose_method, positive
 from .pictures import Picture
+from .presets import LONG
 from .progress import Watch
 from .steering import check, correct
 from .trials import aim, warm_up
@@ -62,7 +63,8 @@ def encode_picture(
     if seconds is not None:
         budget.deadline = started + positive("--seconds", seconds) * (1 if goal.kind == "lmbda" else MAIN_SHARE)
     chosen = choose_method(method, tune), choose_coding(coding)
-    encoding = Encoding(picture, *chosen, goal, choose_device(device), seed, watch, start, base)
+    long = budget.deadline is None and budget.iterations >= LONG
+    encoding = Encoding(picture, *chosen, goal, choose_device(device), seed, watch, start, base, long)
     key = fingerprint(picture, method, tune, coding, goal, budget.iterations, seed)
     interrupted = False
     try:

@@ -54,7 +54,7 @@ class Result:
 
 class Encoding:
     """`iteration` counts those of all fits; `done` is the part of the recipe that is behind; `saved` what to go on from;
-    `written` a file, its measure, its lambda."""
+    `written` a file, its measure, its lambda; `long`: whether the fit is."""
 
     def __init__(
         self,
@@ -67,12 +67,13 @@ class Encoding:
         watch: Watch,
         begin: Mapping[str, torch.Tensor] = NOTHING,
         base: Segment | None = None,
+        long: bool = False,
     ) -> None:
         height, width, channels = picture.pixels.shape[-3:]
         pixels = picture.pixels.reshape(-1, height, width, channels)
         depth = 8 * pixels.dtype.itemsize
         self.picture, self.method, self.goal, self.watch, self.begin = picture, method, goal, watch, begin
-        self.base = base
+        self.base, self.long = base, long
         self.signal = Signal(height, width, COLOURS[channels - 1], depth, len(pixels))
         if len(pixels) > 1 and not method.sets:
             raise UnsuitedError(
@@ -94,7 +95,8 @@ class Encoding:
 
     def build(self, nbytes: float) -> None:
         """An architecture for a file of about so many bytes, and a first start."""
-        self.nbytes, self.architecture = nbytes, self.method.build(self.signal, nbytes)
+        build = (self.long and self.method.build_long) or self.method.build
+        self.nbytes, self.architecture = nbytes, build(self.signal, nbytes)
         self.fit = self.start(0)
 
     def start(self, candidate: int) -> Fit:
@@ -104,11 +106,12 @@ class Encoding:
 
     def state(self) -> dict[str, Any]:
         """All that a resumed encode needs, for torch.save."""
-        facts = {name: getattr(self, name) for name in ("lmbda", "nbytes", "iteration", "done")}
+        facts = {name: getattr(self, name) for name in ("lmbda", "nbytes", "long", "iteration", "done")}
         return facts | {"fit": self.fit.state()}
 
     def load(self, state: dict[str, Any]) -> None:
         self.aim_at(state["lmbda"])
+        self.long = state.get("long", False)
         self.build(state["nbytes"])
         self.fit.load(state["fit"])
         self.iteration, self.done = state["iteration"], state["done"]

@@ -15,7 +15,7 @@ probability tables, a straight-through clamp, and a size chosen per picture by w
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from string import digits
 
 from torch import Tensor
@@ -55,10 +55,13 @@ class Size:
     mixing: int = 0
 
 
+Sizes = tuple[tuple[float, Size], ...]
 # Sizes by the bytes of the file, up to which each is the best bargain: they cost about 0.4, 0.7, 1.2 and 1.4 kB themselves.
 SIZES = ((2_500, Size(6, 2, 8)), (12_000, Size(10, 4, 16)), (25_000, Size(14, 6, 32)), (float("inf"), Size(14, 6, 48)))
 # The same where there are grids for colour: mixed features cost another 0.4 kB.
 RICH_SIZES = ((7_000, Size(10, 4, 16)), (25_000, Size(14, 6, 32, mixing=8)), (float("inf"), Size(14, 6, 48, mixing=8)))
+# The same for long fits, which have the time to make use of larger ones.
+LONG_SIZES = (*RICH_SIZES[:-1], (30_000, RICH_SIZES[-1][1]), (float("inf"), Size(20, 8, 64, mixing=12)))
 # The same for fast decoding, in parallel order: four networks cost four times as much.
 FAST_SIZES = ((20_000, Size(4, 4, 8, 4)), (float("inf"), Size(10, 4, 16, 10)))
 
@@ -140,7 +143,7 @@ def recipe(lmbda: float) -> Recipe:
     )
 
 
-def choose_size(nbytes: float, sizes: tuple[tuple[float, Size], ...] = SIZES) -> Size:
+def choose_size(nbytes: float, sizes: Sizes = SIZES) -> Size:
     """Larger networks for larger files: they pay in latents."""
     return next(size for most, size in sizes if nbytes < most)
 
@@ -150,9 +153,9 @@ def pyramid(tune: str | None = None) -> Method:
     "perceptual" trades PSNR for what eyes see."""
     order, sizes = ("parallel", FAST_SIZES) if tune == "fastdecode" else ("raster", SIZES)
 
-    def build(signal: Signal, nbytes: float) -> Grids:
+    def build(signal: Signal, nbytes: float, rich_sizes: Sizes = RICH_SIZES) -> Grids:
         rich = signal.channels > 2 and signal.pixels >= WIDE and 8 * nbytes / signal.pixels >= RICH and order == "raster"
-        size = choose_size(nbytes, RICH_SIZES if rich else sizes)
+        size = choose_size(nbytes, rich_sizes if rich else sizes)
         return architecture(signal, size, order, chroma=CHROMA if rich else ())
 
     def fitted(lmbda: float) -> Recipe:
@@ -160,4 +163,5 @@ def pyramid(tune: str | None = None) -> Method:
         return replace(plain, distortion=seen, judge=seen) if tune == "perceptual" else plain
 
     paper = Paper("inrcodec pyramid", 2026, "the inrcodec authors", "after COOL-CHIC, C3 and Cool-chic 5.0")
-    return Method("pyramid", "image", paper, build, fitted, profiles, ("fastdecode", "perceptual"))
+    tunes, long = ("fastdecode", "perceptual"), partial(build, rich_sizes=LONG_SIZES)
+    return Method("pyramid", "image", paper, build, fitted, profiles, tunes, build_long=long)

@@ -31,6 +31,16 @@ def test_large_files_of_rich_pictures_mix_features(nbytes, mixed):
     assert not pyramid("fastdecode").build(Signal(400, 400), nbytes).manifest.mixed
 
 
+@pytest.mark.parametrize("nbytes, same", [(29_999, True), (30_000, False)])
+def test_long_fits_of_large_files_have_larger_networks(nbytes, same):
+    method = pyramid()
+    assert method.build_long
+    sizes = [build(Signal(512, 768), nbytes).sizes for build in (method.build, method.build_long)]
+    assert (sizes[0] == sizes[1]) == same
+    assert all(sizes[0][name] <= sizes[1][name] for name in sizes[0])
+    assert method.build_long(Signal(512, 768, COLOURS[0]), nbytes) == method.build(Signal(512, 768, COLOURS[0]), nbytes)
+
+
 def test_mixed_features_begin_as_nothing():
     plain, mixed = (architecture(Signal(40, 56), Size(6, 2, 5, mixing=n), chroma=CHROMA) for n in (0, 4))
     target = torch.rand(1, 3, 40, 56)

@@ -228,6 +228,15 @@ def test_trial_fits_choose_the_recipe_too():
     assert encoding.lmbda == state["lmbda"] and encoding.recipe.phases[0].bits
 
 
+def test_a_resumed_fit_has_the_networks_that_it_began_with():
+    picture = from_array(np.zeros((360, 400, 3), np.uint8))
+    given = picture, METHODS["pyramid"](), False, Goal("bytes", 40_000), torch.device("cpu"), 0, lambda progress: None
+    long, short = Encoding(*given, long=True), Encoding(*given)
+    assert long.architecture != short.architecture
+    short.load(long.state())
+    assert long.architecture == short.architecture
+
+
 def test_a_checkpoint_of_another_picture_is_refused(tmp_path):
     checkpoint = tmp_path / "x.inr.resume"
 
