@@ -82,13 +82,20 @@ def scan(path: Path) -> Scan:
 
 def _whole_frames(container: Any, stream: Any) -> Iterator[av.VideoFrame]:
     """FFmpeg mends what it can and marks it; a mended frame is not what was filmed."""
+    cut = ClipError("wanted a whole packet, got a damaged or cut one")
     for packet in container.demux(stream):
-        for frame in packet.decode():
+        try:
+            frames = packet.decode()
+        except FFmpegError as error:  # of this packet, where one thread decodes
+            if packet.is_corrupt:
+                raise cut from error
+            raise
+        for frame in frames:
             if frame.is_corrupt:
                 raise ClipError("wanted a whole frame, got a damaged one")
             yield frame
         if packet.is_corrupt:
-            raise ClipError("wanted a whole packet, got a damaged or cut one")
+            raise cut
 
 
 def _check_size(frame: av.VideoFrame, first: av.VideoFrame) -> None:
