@@ -240,8 +240,8 @@ def conv3x3(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 
 @_or_on_gpu
-def conv3x3_back(x: Tensor, weight: Tensor, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients of x, `weight` and a bias."""
+def conv3x3_back(x: Tensor, weight: Tensor, grad: Tensor, biased: bool) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Gradients of x, `weight` and the bias, if there is one."""
     x, weight, grad = x.contiguous(), weight.contiguous(), grad.contiguous()
     g_x = torch.empty_like(x)
 
@@ -251,7 +251,7 @@ def conv3x3_back(x: Tensor, weight: Tensor, grad: Tensor) -> tuple[Tensor, Tenso
         _functions().inrc_conv3x3_back(room, x.data_ptr(), *shape, top, bottom, *given)
         return g_weight
 
-    return g_x, _summed(_shared(part, *x.shape[2:])), grad.sum((0, 2, 3))
+    return g_x, _summed(_shared(part, *x.shape[2:])), grad.sum((0, 2, 3)) if biased else None
 
 
 def _conv3x3_facts(x: Tensor, weight: Tensor) -> tuple[int, ...]:

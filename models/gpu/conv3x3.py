@@ -8,7 +8,6 @@ from torch import Tensor
 from .tiles import PIECE, PROGRAMS, SAMPLES
 
 CHUNK = 32  # rows of the unfolded input at a time
-WEIGHT = {"num_warps": 4}
 
 
 @triton.jit
@@ -114,7 +113,7 @@ def conv3x3(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     return out
 
 
-def conv3x3_back(x: Tensor, weight: Tensor, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def conv3x3_back(x: Tensor, weight: Tensor, grad: Tensor, biased: bool) -> tuple[Tensor, Tensor, Tensor | None]:
     """As `fused.conv3x3_back`."""
     x, weight, grad, (rows, columns) = x.contiguous(), weight.contiguous(), grad.contiguous(), x.shape[2:]
     (outputs, inputs), g_x = weight.shape[:2], torch.empty_like(x)
@@ -122,6 +121,6 @@ def conv3x3_back(x: Tensor, weight: Tensor, grad: Tensor) -> tuple[Tensor, Tenso
     _conv3x3_input_kernel[grid](weight, grad, g_x, inputs, rows, columns, OUTPUTS=outputs, SIDE=side, B=PIECE)
     count, chunks = min(4 * PROGRAMS, rows), triton.cdiv(9 * inputs + 1, CHUNK)
     partial, sizes = x.new_empty(count, outputs, chunks * CHUNK), (inputs, rows, columns)
-    _conv3x3_weight_kernel[(count, chunks)](x, grad, partial, *sizes, OUTPUTS=outputs, K=CHUNK, B=SAMPLES, **WEIGHT)
+    _conv3x3_weight_kernel[(count, chunks)](x, grad, partial, *sizes, OUTPUTS=outputs, K=CHUNK, B=SAMPLES)
     total = partial.sum(0)
-    return g_x, total[:, : 9 * inputs].view(weight.shape), total[:, 9 * inputs]
+    return g_x, total[:, : 9 * inputs].view(weight.shape), total[:, 9 * inputs] if biased else None

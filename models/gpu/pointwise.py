@@ -9,9 +9,6 @@ from torch import Tensor
 
 from .tiles import LEAST, SAMPLES, dot, full, matrix, programs_for, put, rounded, side_of, vector
 
-FORWARD = {"num_warps": 4}
-BACK = {"num_warps": 4}
-
 
 @triton.jit
 def _seen(x, level, levels, at, samples):
@@ -97,7 +94,7 @@ def pointwise(x: Tensor, weights: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     out, line = (x.new_empty(channels, samples) for _ in range(2))
     sizes = samples, levels, hidden, channels
     grid = (triton.cdiv(samples, SAMPLES),)
-    _pointwise_kernel[grid](x, *weights, out, line, *sizes, L=side_of(levels + 1), H=side_of(hidden), B=SAMPLES, **FORWARD)
+    _pointwise_kernel[grid](x, *weights, out, line, *sizes, L=side_of(levels + 1), H=side_of(hidden), B=SAMPLES)
     return out, line
 
 
@@ -111,7 +108,7 @@ def pointwise_back(x: Tensor, weights: Sequence[Tensor], grad: Tensor, grad_line
     g_x, partial = torch.empty_like(x), x.new_empty(count, sum(parts))
     sizes = samples, levels, hidden, channels, partial.stride(0)
     tensors = x, w1, b1, w2, skip, grad, grad_line, g_x, partial
-    _pointwise_back_kernel[(count,)](*tensors, *sizes, L=l, H=h, B=SAMPLES, **BACK)
+    _pointwise_back_kernel[(count,)](*tensors, *sizes, L=l, H=h, B=SAMPLES)
     g_first, g_last, g_past, g_bias = partial.sum(0).split(parts)
     g_first, g_past = g_first.view(h, l)[:hidden], g_past.view(-1, l)[:channels, :levels]
     g_last = g_last.view(-1, h)[:channels, :hidden]

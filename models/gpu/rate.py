@@ -9,8 +9,6 @@ from torch import Tensor
 
 from .tiles import LEAST, PROGRAMS, SAMPLES, dot, matrix, put, rounded, side_of, vector
 
-RATE = {"num_warps": 4}
-
 
 @triton.jit
 def _rate_kernel(
@@ -166,7 +164,6 @@ def rate(
         CELL=cell,
         P=side,
         B=SAMPLES,
-        **RATE,
     )
     if not gradients:
         return partial[:, 0].sum(), []

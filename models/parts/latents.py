@@ -129,17 +129,16 @@ class _Split(Function):
     def forward(ctx, canvas: Tensor, places: Canvas):
         ctx.places = places
         ctx.set_materialize_grads(False)
-        if canvas.is_cuda and canvas.dim() == 2:
+        ctx.listed = canvas.is_cuda and canvas.dim() == 2
+        if ctx.listed:
             return places.gathered(canvas)
         return tuple(view.clone() for view in places.views(canvas))
 
     @staticmethod
     def backward(ctx, *grads: Tensor | None):  # pyright: ignore[reportIncompatibleMethodOverride]
-        first = next((grad for grad in grads if grad is not None), None)
-        if first is None:
+        if all(grad is None for grad in grads):
             return None, None
-        canvas_of = ctx.places.spread if first.is_cuda and first.dim() == 2 else ctx.places.join
-        return canvas_of(list(grads)), None
+        return (ctx.places.spread if ctx.listed else ctx.places.join)(grads), None
 
 
 def cosets(x: Tensor) -> Tensor:

@@ -235,16 +235,15 @@ class _Conv3x3(Function):
     def backward(ctx, grad):  # pyright: ignore[reportIncompatibleMethodOverride]
         x, weight = ctx.saved_tensors
         if _is_narrow(x, weight):
-            g_x, g_weight, g_bias = fused.conv3x3_back(x, weight, grad)
-            return g_x, g_weight, g_bias if ctx.biased else None
+            return fused.conv3x3_back(x, weight, grad, ctx.biased)
         padded, columns = _widened(x), x.shape[3] + 2
         g_padded = F.conv2d(F.pad(grad, (2, 2, 2, 2)), weight.flip(2, 3).transpose(0, 1))
         flat, g = padded[0].flatten(1), F.pad(grad[0], (0, 2)).flatten(1)[:, :-2]  # rows as long as the padded ones
         n = g.shape[1]
         shifts = [row * columns + column for row in range(3) for column in range(3)]
         g_weight = torch.stack([g @ flat[:, shift : shift + n].t() for shift in shifts], -1)
-        g_x, g_bias = torch.ops.aten.replication_pad2d_backward(g_padded, x, (1, 1, 1, 1)), grad.sum((0, 2, 3))
-        return g_x, g_weight.view(weight.shape), g_bias if ctx.biased else None
+        g_bias = grad.sum((0, 2, 3)) if ctx.biased else None
+        return torch.ops.aten.replication_pad2d_backward(g_padded, x, (1, 1, 1, 1)), g_weight.view(weight.shape), g_bias
 
 
 def _is_narrow(x: Tensor, weight: Tensor) -> bool:

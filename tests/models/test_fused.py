@@ -148,13 +148,15 @@ def test_conv3x3(inputs, outputs, biased, height, width, called, assert_alike, r
 
 
 @pytest.mark.parametrize("height, width", [(37, 90), (1, 9), (40, 1), (16, 48)])
-def test_upsampling(height, width, called, assert_alike, rows):
+def test_upsampling(height, width, called, assert_alike, rows, request):
     height = rows(height)
     generator = torch.Generator().manual_seed(0)
     grids = [torch.randn(1, *shape, generator=generator) for shape in grid_shapes(Signal(height, width), 4)]
     taps = [torch.randn(3, 4, generator=generator) for _ in range(2)]
     assert_alike(lambda kernels, filters, *grids: pyramid_features(list(grids), kernels, filters), [*taps, *grids])
-    assert called.count("filtered") == 2 * 3 * 2  # doublings and filters, of rows and columns
+    within = 2 * called.count("filtered_back_both") if "GPU" in request.node.name else 0  # in C those are calls of their own
+    # doublings and filters, of rows and columns
+    assert called.count("filtered") == called.count("filtered_back") + within == 2 * 3 * 2
     assert "filtered_back_both" in called
 
 
