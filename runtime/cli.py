@@ -13,20 +13,21 @@ from .file import InrFile
 from .file import open as open_inr
 from .gallery import gallery_command, serve_command
 from .inspect import macs_per_pixel, section_bytes
-from .pixels import write_image
+from .pixels import encode_image, write_image
 from .play import play_command
 from .speed import bench_command
 from .view import SCALES, Region
 
 Command = Callable[[argparse.Namespace], None]
 THREADS_MAX, RUNS_MAX = 1024, 10**6
+STANDARD = "-"  # input or output instead of a file
 
 
 def add_commands(commands: Any) -> None:
     decode = add(commands, "decode", decode_command, "decode a file to a picture")
-    decode.add_argument("input", metavar="IN.inr")
-    kinds = ".png .jpg .webp .avif .tif .ppm .npy, by its ending; of a set a folder; of a clip a folder, .y4m .mp4 .mkv ..."
-    decode.add_argument("output", metavar="OUT", help=kinds)
+    add_input(decode)
+    kinds = ".png .jpg .webp .avif .tif .ppm .npy, by its ending; - is a PNG on standard output; of a set a folder; "
+    decode.add_argument("output", metavar="OUT", help=kinds + "of a clip a folder, .y4m .mp4 .mkv ...")
     decode.add_argument("--frame", type=whole(2**31), metavar="K", help="only this one of a set, the first being 0")
     decode.add_argument("--frames", type=span, metavar="A:B", help="of a clip, from frame A up to before B")
     decode.add_argument("--region", type=region, metavar="X,Y,W,H", help="only this part, in pixels of the whole picture")
@@ -38,7 +39,7 @@ def add_commands(commands: Any) -> None:
     add_threads(decode)
     add_trust(decode)
     info = add(commands, "info", info_command, "sections and bytes, bpp, method, sizes, cost")
-    info.add_argument("input", metavar="IN.inr")
+    add_input(info)
     add_json(info)
     add_trust(info)
     play = add(commands, "play", play_command, "show a clip in a window; without a display, time it as fast as it decodes")
@@ -140,6 +141,14 @@ def add_onnxruntime(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--onnxruntime", type=Path, metavar="FOLDER", help=help)
 
 
+def add_input(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("input", metavar="IN.inr", help="- is standard input")
+
+
+def source_of(options: argparse.Namespace) -> str | bytes:
+    return sys.stdin.buffer.read() if options.input == STANDARD else options.input
+
+
 def add_threads(parser: argparse.ArgumentParser) -> None:
     help = "0 takes all cores (default)"
     parser.add_argument("--threads", type=whole(THREADS_MAX), default=0, metavar="N", help=help)
@@ -151,7 +160,7 @@ def add_trust(parser: argparse.ArgumentParser) -> None:
 
 def decode_command(options: argparse.Namespace) -> None:
     allowed = {"trust_graph": options.trust_graph, "allow_partial": options.allow_partial}
-    file = open_inr(options.input, options.threads, **allowed)
+    file = open_inr(source_of(options), options.threads, **allowed)
     if file.partial:
         print(f"{options.input} is not a whole file: what it lacks is guessed", file=sys.stderr)
     check_frame(file, options.frame or 0)
@@ -163,10 +172,14 @@ def decode_command(options: argparse.Namespace) -> None:
     frames = range(len(file)) if options.frame is None else [options.frame]
     pictures = (file.read(k, options.region, options.size or options.scale) for k in frames)
     output = Path(options.output)
+    if len(frames) == 1 and options.output == STANDARD:
+        sys.stdout.buffer.write(encode_image(".png", next(pictures), file.metadata))
+        sys.stdout.buffer.flush()
+        return
     if len(frames) == 1:
         write_image(output, next(pictures), file.metadata)
         return
-    if output.suffix and not output.is_dir():
+    if options.output == STANDARD or (output.suffix and not output.is_dir()):
         raise ValueError(f"wanted a folder for {len(frames)} pictures, or --frame K for one of them, got {output}")
     output.mkdir(exist_ok=True)
     for k, picture in zip(frames, pictures):
@@ -196,7 +209,7 @@ def check_frame(file: InrFile, frame: int) -> None:
 
 
 def info_command(options: argparse.Namespace) -> None:
-    file = open_inr(options.input, trust_graph=options.trust_graph)
+    file = open_inr(source_of(options), trust_graph=options.trust_graph)
     facts = describe(file)
     if options.json:
         print(json.dumps(facts))

@@ -61,20 +61,27 @@ def quantize(image: np.ndarray, bit_depth: int) -> np.ndarray:
 
 
 def write_image(path: str | Path, pixels: np.ndarray, metadata: Metadata = Metadata()) -> None:
-    """Write pixels (H, W) or (H, W, C), C in 1..4 (grey, grey + alpha, RGB, RGBA), in the format of the extension.
+    """Write pixels, as `encode_image` takes them, in the format of the extension. Raises `PixelError`."""
+    try:
+        data = encode_image(Path(path).suffix.lower(), pixels, metadata)
+    except PixelError as error:
+        raise PixelError(f"{path}: {error}") from error
+    write_atomically(path, data)
+
+
+def encode_image(extension: str, pixels: np.ndarray, metadata: Metadata = Metadata()) -> bytes:
+    """A file of pixels (H, W) or (H, W, C), C in 1..4 (grey, grey + alpha, RGB, RGBA).
 
     uint8 is 8 bits a sample and uint16 is 16, full range. .ppm, .pgm and .npy carry no metadata. Raises `PixelError`.
     """
-    extension = Path(path).suffix.lower()
     if extension not in ENCODERS:
-        raise PixelError(f"{path}: wanted one of {' '.join(ENCODERS)}, got {extension or 'no extension'}")
+        raise PixelError(f"wanted one of {' '.join(ENCODERS)}, got {extension or 'no extension'}")
     try:
-        data = ENCODERS[extension](_checked(pixels), metadata)
-    except PixelError as error:
-        raise PixelError(f"{path}: {error}") from error
+        return ENCODERS[extension](_checked(pixels), metadata)
+    except PixelError:
+        raise
     except Exception as error:  # Pillow's plugins raise OSError, ValueError, KeyError, SyntaxError, struct.error, ...
-        raise PixelError(f"{path}: wanted to encode {pixels.shape} {pixels.dtype}, got: {error}") from error
-    write_atomically(path, data)
+        raise PixelError(f"wanted to encode {pixels.shape} {pixels.dtype}, got: {error}") from error
 
 
 def write_atomically(path: str | Path, data: bytes) -> None:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from importlib.metadata import version
-from io import FileIO
+from io import BytesIO, FileIO
 from pathlib import Path
 
 import numpy as np
@@ -122,6 +122,7 @@ def test_sets(capsys):
     capsys.readouterr()
     for arguments, wanted in [
         (("decode", "set.inr", "x.png"), "wanted a folder for 3 pictures, or --frame K for one of them, got x.png"),
+        (("decode", "set.inr", "-"), "wanted a folder for 3 pictures, or --frame K for one of them, got -"),
         (("decode", "set.inr", "x.png", "--frame", "3"), "--frame: wanted one below 3, got 3"),
         (("export", "set.inr", "-o", "x", "--frame", "3"), "--frame: wanted one below 3, got 3"),
         (
@@ -147,6 +148,20 @@ def test_info(capsys, encoded):
     assert sum(facts["sections"].values()) == len(encoded) and facts["macs_per_pixel"] > 0
     text = printed(capsys, "info", "photo.inr")
     assert "32x24 rgb" in text and f"{len(encoded)} bytes" in text and "method pyramid" in text
+
+
+def test_pipes(encoded):
+    """- is standard input, or a PNG on standard output."""
+    piped = subprocess.run([INRC, "decode", "-", "-"], input=encoded, capture_output=True)
+    assert piped.returncode == 0 and piped.stdout.startswith(b"\x89PNG") and not Path("-").exists()
+    np.testing.assert_array_equal(np.asarray(Image.open(BytesIO(piped.stdout))), decode(encoded))
+    told = subprocess.run([INRC, "info", "-"], input=encoded, capture_output=True)
+    assert f"-: 32x24 rgb, 8 bits a sample\n  {len(encoded)} bytes".encode() in told.stdout
+    refused = subprocess.run([INRC, "decode", "-", "-"], input=encoded[:-1], capture_output=True)
+    assert refused.returncode == 1 and refused.stdout == b"" and refused.stderr.startswith(b"inrc decode: ")
+    grey = (VECTORS / "coin_grey16_ten.inr").read_bytes()
+    piped = subprocess.run([INRC, "decode", "-", "-"], input=grey, capture_output=True)
+    np.testing.assert_array_equal(np.asarray(Image.open(BytesIO(piped.stdout))), decode(grey))
 
 
 @pytest.mark.parametrize("name", ["coin_grey16_ten", "cool_chic_rgb8", "c3_rgb8", "siren_rgb8", "strumpler_meta_rgb8_narrow"])
