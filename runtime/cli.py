@@ -172,12 +172,12 @@ def decode_command(options: argparse.Namespace) -> None:
     frames = range(len(file)) if options.frame is None else [options.frame]
     pictures = (file.read(k, options.region, options.size or options.scale) for k in frames)
     output = Path(options.output)
-    if len(frames) == 1 and options.output == STANDARD:
-        sys.stdout.buffer.write(encode_image(".png", next(pictures), file.metadata))
-        sys.stdout.buffer.flush()
-        return
     if len(frames) == 1:
-        write_image(output, next(pictures), file.metadata)
+        if options.output == STANDARD:
+            sys.stdout.buffer.write(encode_image(".png", next(pictures), file.metadata))
+            sys.stdout.buffer.flush()
+        else:
+            write_image(output, next(pictures), file.metadata)
         return
     if options.output == STANDARD or (output.suffix and not output.is_dir()):
         raise ValueError(f"wanted a folder for {len(frames)} pictures, or --frame K for one of them, got {output}")
