@@ -1,31 +1,34 @@
 /* What a step of training spends its time on, fused for CPUs: each part goes over strips of samples that stay in cache,
  * forward and, at once, backward. `fused.py` calls it; without it the same is done by torch.
  *
+ * It is built once for each kind of processor (pyproject.toml), in vectors as wide as that has: wider ones gcc takes apart in
+ * memory, which is seventeen times as slow.
+ *
  * Matrices of weights lie with their inputs as rows. A strip is LANES samples of every input, channel by channel. */
 
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
-#define INRC_FUSED inrc_fused_6 /* VERSION in fused.py */
+#define INRC_FUSED inrc_fused_7 /* VERSION in fused.py */
+#if defined(__AVX512F__)
+#define WIDTH 16
+#elif defined(__AVX__)
+#define WIDTH 8
+#else
+#define WIDTH 4
+#endif
 #define LANES 64
-#define VECTORS (LANES / 16)
+#define VECTORS (LANES / WIDTH)
 #define SIDE 64              /* inputs or outputs of a layer, at most */
 #define PROBABILITY_MIN 0x1p-16f /* as in rates.py */
 #define LN2 0.69314718056f
 #define TAPS_MAX 7
 
-#ifndef __x86_64__
-#define FOR_EVERY_CPU
-#elif defined(__GLIBC__) && __GNUC__ >= 12
-#define FOR_EVERY_CPU __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#error "without versions of each function for newer processors torch is as fast"
-#endif
 #define INLINE static inline __attribute__((always_inline))
 
-typedef float vec __attribute__((vector_size(64)));
-typedef int32_t ivec __attribute__((vector_size(64)));
+typedef float vec __attribute__((vector_size(4 * WIDTH)));
+typedef int32_t ivec __attribute__((vector_size(4 * WIDTH)));
 typedef vec strip[VECTORS];
 
 INLINE vec all(float x) { return (vec){0} + x; }
@@ -41,7 +44,7 @@ INLINE vec bounded(vec x, float low, float high)
 INLINE float total(vec x)
 {
     float sum = 0;
-    for (int i = 0; i < 16; i++)
+    for (int i = 0; i < WIDTH; i++)
         sum += x[i];
     return sum;
 }
@@ -191,12 +194,10 @@ INLINE void load_cells(const float *from, int n, int cell, vec *to)
         load(from, n, to);
         return;
     }
-    strip half;
-    load(from, n / 2, half);
-    for (int v = 0; v < VECTORS / 2; v++) {
-        to[2 * v] = __builtin_shufflevector(half[v], half[v], 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
-        to[2 * v + 1] = __builtin_shufflevector(half[v], half[v], 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13, 14, 14, 15, 15);
-    }
+    float *two = (float *)to;
+    for (int i = 0; i < n / 2; i++)
+        two[2 * i] = two[2 * i + 1] = from[i];
+    memset(two + n, 0, sizeof(float) * (LANES - n));
 }
 
 INLINE void add_cells_to(float *to, int n, int cell, const vec *x)
@@ -205,19 +206,14 @@ INLINE void add_cells_to(float *to, int n, int cell, const vec *x)
         add_to(to, n, x);
         return;
     }
-    strip half;
-    for (int v = 0; v < VECTORS / 2; v++) {
-        vec a = x[2 * v], b = x[2 * v + 1];
-        half[v] = __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30) +
-                  __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
-    }
-    add_to(to, n / 2, half);
+    const float *two = (const float *)x;
+    for (int i = 0; i < n / 2; i++)
+        to[i] += two[2 * i] + two[2 * i + 1];
 }
 
 /* Bits of the latents in the rows `top` to `bottom` of a plane, beginning at `plane` and `columns` wide, that `mask` weighs, and, where
  * there are gradients, theirs: see `_Rate` in context.py. `features` are of all the plane, one for each `cell` of 1 or of 2x2 latents, in
  * so many `cells` of rows. `near`: latents as neighbours; `range`: of the scale's logarithm. */
-FOR_EVERY_CPU
 double inrc_rate(rate_scratch *s, const float *latents, const float *near, const float *features, const float *mask, size_t plane,
                  size_t columns, size_t top, size_t bottom, int cell, const int64_t *offsets, int neighbours, int n_features,
                  int cells, int width, const network *net, const float *range, float *g_latents, float *g_features,
@@ -239,7 +235,7 @@ double inrc_rate(rate_scratch *s, const float *latents, const float *near, const
         strip counted, value;
         load(mask + i, n, counted);
         for (int v = 0; v < VECTORS; v++)
-            for (int j = 0; j < 16; j++)
+            for (int j = 0; j < WIDTH; j++)
                 any |= counted[v][j] != 0;
         if (!any)
             continue;
@@ -322,7 +318,6 @@ size_t inrc_pointwise_scratch(void) { return sizeof(pointwise_scratch); }
 
 /* Of n samples a channel those from `start` to `stop`: pixel relu(hidden x + bias) + bias into `out` and skip x into `line`;
  * or, where there are `g_x` and `g`, from the gradients that `out` and `line` then hold: see `_Pointwise` in synthesis.py. */
-FOR_EVERY_CPU
 void inrc_pointwise(pointwise_scratch *s, const float *x, size_t n, size_t start, size_t stop, int levels, int hidden,
                     int channels, const pointwise *w, float *out, float *line, float *g_x, const pointwise *g)
 {
@@ -397,7 +392,6 @@ size_t inrc_conv3x3_scratch(int inputs, int outputs, size_t columns)
 
 /* 3x3 convolution of `inputs` planes of rows x columns, whose edges repeat, into the rows from top to bottom of `outputs`: see
    `_Conv3x3`. */
-FOR_EVERY_CPU
 void inrc_conv3x3(void *scratch, const float *restrict x, int inputs, int outputs, size_t rows, size_t columns, size_t top,
                   size_t bottom, const float *weight, const float *bias, float *restrict out)
 {
@@ -428,7 +422,6 @@ INLINE vec loaded(const float *from)
 
 /* Its gradients, as far as rows of `x` from top to bottom have a part in them: into `g_x`, and added to what `g_weight`
    holds. */
-FOR_EVERY_CPU
 void inrc_conv3x3_back(void *scratch, const float *restrict x, int inputs, int outputs, size_t rows, size_t columns, size_t top,
                        size_t bottom, const float *weight, const float *restrict g, float *restrict g_x,
                        float *restrict g_weight)
@@ -452,7 +445,7 @@ void inrc_conv3x3_back(void *scratch, const float *restrict x, int inputs, int o
                         size_t tap = ((o * inputs + i) * 3 + dy) * 3;
                         vec a = sums[tap], b = sums[tap + 1], c = sums[tap + 2];
                         vec u = all(weight[tap]), v = all(weight[tap + 1]), w = all(weight[tap + 2]);
-                        for (size_t k = 0; k < columns + 2; k += 16) {
+                        for (size_t k = 0; k < columns + 2; k += WIDTH) {
                             vec here = loaded(from + k + 2), to = loaded(back + k);
                             a += here * loaded(wide + k), b += here * loaded(wide + k + 1), c += here * loaded(wide + k + 2);
                             to += u * here + v * loaded(from + k + 1) + w * loaded(from + k);
@@ -472,7 +465,7 @@ INLINE float dot(const float *a, const float *b, size_t n)
 {
     vec sum = {0};
     size_t i = 0;
-    for (; i + 16 <= n; i += 16)
+    for (; i + WIDTH <= n; i += WIDTH)
         sum += loaded(a + i) * loaded(b + i);
     float rest = total(sum);
     for (; i < n; i++)
@@ -491,7 +484,7 @@ INLINE void rows_by(int count, int taps, const float *restrict x, size_t planes,
                 around[k] = x + at(i, k, taps, rows) * columns;
             for (int phase = 0; phase < count; phase++, out += columns) {
                 size_t j = 0;
-                for (; j + 16 <= columns; j += 16) {
+                for (; j + WIDTH <= columns; j += WIDTH) {
                     vec sum = {0};
                     for (int k = 0; k < taps; k++)
                         sum += phases[phase * taps + k] * loaded(around[k] + j);
@@ -562,7 +555,6 @@ INLINE void columns_by_back(int count, int taps, const float *restrict x, size_t
 }
 
 /* By those that upsampling.py has: kernels of 5 taps in two phases, filters of 7 in one. */
-FOR_EVERY_CPU
 void inrc_rows(int count, int taps, const float *x, size_t planes, size_t rows, size_t columns, const float *phases, float *out)
 {
     if (count == 2 && taps == 5)
@@ -571,7 +563,6 @@ void inrc_rows(int count, int taps, const float *x, size_t planes, size_t rows, 
         rows_by(1, 7, x, planes, rows, columns, phases, out);
 }
 
-FOR_EVERY_CPU
 void inrc_rows_back(int count, int taps, const float *x, size_t planes, size_t rows, size_t columns, const float *phases,
                     const float *g, float *g_x, float *g_phases)
 {
@@ -581,7 +572,6 @@ void inrc_rows_back(int count, int taps, const float *x, size_t planes, size_t r
         rows_by_back(1, 7, x, planes, rows, columns, phases, g, g_x, g_phases);
 }
 
-FOR_EVERY_CPU
 void inrc_columns(int count, int taps, const float *x, size_t lines, size_t n, const float *phases, float *out, float *buffer)
 {
     if (count == 2 && taps == 5)
@@ -590,7 +580,6 @@ void inrc_columns(int count, int taps, const float *x, size_t lines, size_t n, c
         columns_by(1, 7, x, lines, n, phases, out, buffer);
 }
 
-FOR_EVERY_CPU
 void inrc_columns_back(int count, int taps, const float *x, size_t lines, size_t n, const float *phases, const float *g,
                        float *g_x, float *g_phases, float *buffer)
 {
@@ -609,7 +598,6 @@ INLINE vec soft_round(vec x, float temperature, float height, vec *slope)
 }
 
 /* s(s(x) + noise), and its derivative; `height` is 1 / (2 tanh(1 / 2T)): see `_SoftRoundNoise` in quantizers.py. */
-FOR_EVERY_CPU
 void inrc_soft_round_noise(const float *x, const float *noise, size_t n, float temperature, float height, float *out,
                            float *slope)
 {

@@ -20,19 +20,32 @@ from torch import Tensor
 
 from ..runtime.native import SWITCH, built
 
-VERSION = 6  # of the functions; `fused.c` has the same
+VERSION = 7  # of the functions; `fused.c` has the same
 SIDE = 64  # inputs or outputs of a layer, at most
 CHANNELS = 4  # of pixels, at most
 ALIGNMENT = 64  # bytes
 WORTH = 2**14  # samples for a thread
+KINDS = ("AVX512", "AVX2", "DEFAULT")  # of processors, as torch names them; the first is the others, too
 Pointer = ctypes.c_void_p
 Made = TypeVar("Made")
 
 
 @cache
 def library() -> ctypes.CDLL | None:
-    """The functions, or None where there are none."""
-    if (fused := built(Path(__file__).parent, "fused", VERSION)) is None:
+    """The functions as they were built for the best kind of processor that this one is, or None where there are none."""
+    return next(filter(None, map(library_for, kinds())), None)
+
+
+def kinds() -> tuple[str, ...]:
+    """Of KINDS what this machine's processor is, the best first."""
+    best = torch.backends.cpu.get_cpu_capability()
+    return KINDS[KINDS.index(best) if best in KINDS else -1 :]
+
+
+def library_for(processor: str) -> ctypes.CDLL | None:
+    """The functions as they were built for one of KINDS."""
+    kind = "" if processor == "DEFAULT" else f"_{processor.lower()}"
+    if (fused := built(Path(__file__).parent, "fused", VERSION, kind)) is None:
         return None
     number, size = ctypes.c_int, ctypes.c_size_t
     fused.inrc_rate_scratch.restype = fused.inrc_pointwise_scratch.restype = size

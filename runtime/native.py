@@ -32,9 +32,10 @@ class _Network(ctypes.Structure):
     )
 
 
-def built(folder: Path, name: str, version: int) -> ctypes.CDLL | None:
-    """A library that was built with the package; None where it was not, or for another machine or version."""
-    paths = sorted(folder.glob(f"_{name}.*"))
+def built(folder: Path, name: str, version: int, kind: str = "") -> ctypes.CDLL | None:
+    """A library that was built with the package, perhaps for a `kind` of processor; None where it was not, or for another
+    machine or version."""
+    paths = sorted(folder.glob(f"_{name}{kind}.*"))
     try:
         found = ctypes.CDLL(str(paths[0]))
     except (IndexError, OSError):

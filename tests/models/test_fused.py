@@ -23,10 +23,14 @@ NAMES += ("soft_round_noise",)
 ON_GPU = torch.cuda.is_available()
 
 
-@pytest.fixture(autouse=True, params=["C", "C, two threads", "GPU"])
+@pytest.fixture(autouse=True, params=[*fused.kinds(), "two threads", "GPU"])
 def place(request, monkeypatch):
     """Where they run, and how near to float64 they come: products of a GPU's matrix units have ten bits."""
-    before, there = torch.get_num_threads(), fused.gpu() if request.param == "GPU" else fused.library()
+    before, library = torch.get_num_threads(), fused.library()
+    if request.param in fused.KINDS:
+        library = fused.library_for(request.param)
+        monkeypatch.setattr(fused, "library", lambda: library)
+    there = fused.gpu() if request.param == "GPU" else library
     if there is None:
         pytest.skip("they were not built: no compiler, or no Triton")
     monkeypatch.setattr(fused, "WORTH", 100)  # two threads take a part each
