@@ -19,8 +19,10 @@ void *PyInit__kernel(void) { return NULL; } /* the name that setuptools exports 
 /* One library for all x86-64: the widest vectors that the machine has, chosen when it is loaded. */
 #if defined(__x86_64__) && defined(__gnu_linux__)
 #define WIDEST __attribute__((target_clones("arch=x86-64-v4", "avx2", "sse4.1", "default")))
+#define WIDTH 8
 #else
 #define WIDEST
+#define WIDTH 4 /* of 32 bits, as processors have them: wider ones gcc takes apart in memory, which is twice as slow */
 #endif
 
 enum {
@@ -43,11 +45,11 @@ enum {
     MISSED = -COLUMNS, /* no residual: another one than the likeliest, still to come */
     INPUTS_MAX = 64, /* neighbours and features; as wide are the hidden layers */
     LANES = 32,      /* latents of a wavefront that the network takes at once */
-    VECTORS = LANES / 8,
+    VECTORS = LANES / WIDTH,
     BATCH = 1 << 14 /* latents of a coset that are coded at once, in whole rows */
 };
 
-typedef uint32_t Vector __attribute__((vector_size(32)));
+typedef uint32_t Vector __attribute__((vector_size(4 * WIDTH)));
 
 /* The state of constriction's `RangeDecoder` with 32-bit words and 64 bits of state; behind the data come zeros. */
 typedef struct {
@@ -177,7 +179,7 @@ static inline void product(const int32_t *weights, const int32_t *bias, int outp
             uint32_t weight = (uint32_t)weights[k];
             for (int v = 0; v < VECTORS; v++) {
                 Vector values;
-                __builtin_memcpy(&values, x[k] + 8 * v, sizeof values);
+                __builtin_memcpy(&values, x[k] + WIDTH * v, sizeof values);
                 sums[v] += weight * values;
             }
         }
