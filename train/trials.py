@@ -12,8 +12,9 @@ from .goal import moved
 
 AIMS, AIM_SHARE, FEWEST_AIM = 2, 0.1, 40  # trial fits towards a rate, their share of the iterations, and how short is none
 WARMUP_EXCESS = 0.7  # of the latents that a start spends, what is left in the end
-FEWEST_WARMUP, ENOUGH_WARMUP = 20, 80  # iterations under which a start says nothing, and after which it has said all
-MOST_STARTS = 12  # where they are short for their share of the iterations
+FEWEST_WARMUP, ENOUGH_WARMUP = 20, 160  # iterations under which a start says nothing, and after which it has said all
+MOST_STARTS = 8  # where they are short for their share of the iterations
+EARLY = 0.5  # of the price judges them then: one whose finest grids are dead has few bits early, and too many errors for ever
 TIMED_STEPS = 3  # which tell what seconds are in steps
 
 
@@ -58,7 +59,8 @@ def warm_up(encoding: Encoding, budget: Budget) -> None:
         for k in range(1, starts):
             yield take_steps(encoding, encoding.start(k), steps)
 
-    encoding.fit = min(tried(), key=lambda fit: fit.measure().cost(fit.lmbda))
+    price = EARLY if steps == ENOUGH_WARMUP else 1.0
+    encoding.fit = min(tried(), key=lambda fit: fit.measure().cost(price * fit.lmbda))
 
 
 def take_steps(encoding: Encoding, fit: Fit, steps: int) -> Fit:

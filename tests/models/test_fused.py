@@ -29,6 +29,7 @@ def place(request, monkeypatch):
     before, library = torch.get_num_threads(), fused.library()
     if request.param in fused.KINDS:
         library = fused.library_for(request.param)
+        assert library or not fused.library(), f"built, but not for {request.param}"
         monkeypatch.setattr(fused, "library", lambda: library)
     there = fused.gpu() if request.param == "GPU" else library
     if there is None:

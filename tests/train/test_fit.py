@@ -117,7 +117,7 @@ def test_pages_do_not_collapse(paper, ink):
 
 def test_long_fits_try_more_starts_not_longer_ones():
     waves = np.sin(np.add.outer(np.arange(24) / 7, np.arange(32) / 11))[..., None] * np.array([90, 60, 30]) + 120
-    for iterations, starts, steps in ((200, 0, 0), (2000, 3, 60), (8000, 9, 80)):
+    for iterations, starts, steps in ((200, 0, 0), (2000, 3, 60), (8000, 4, 160)):
         encoding = Encoding(
             from_array(waves.astype(np.uint8)),
             METHODS["pyramid"](),
