@@ -14,7 +14,7 @@ AIMS, AIM_SHARE, FEWEST_AIM = 2, 0.1, 40  # trial fits towards a rate, their sha
 WARMUP_EXCESS = 0.7  # of the latents that a start spends, what is left in the end
 FEWEST_WARMUP, ENOUGH_WARMUP = 20, 160  # iterations under which a start says nothing, and after which it has said all
 MOST_STARTS = 8  # where they are short for their share of the iterations
-EARLY = 0.5  # of the price judges them then: one whose finest grids are dead has few bits early, and too many errors for ever
+EARLY = 0.5  # of the price, by which those are judged: where the finest grids die bits are few early, errors many for ever
 TIMED_STEPS = 3  # which tell what seconds are in steps
 
 

@@ -115,7 +115,7 @@ def test_pages_do_not_collapse(paper, ink):
     assert decode(result.data).std() > 0.5 * picture.std()
 
 
-def test_long_fits_try_more_starts_not_longer_ones():
+def test_starts_grow_with_the_fit_and_then_become_more():
     waves = np.sin(np.add.outer(np.arange(24) / 7, np.arange(32) / 11))[..., None] * np.array([90, 60, 30]) + 120
     for iterations, starts, steps in ((200, 0, 0), (2000, 3, 60), (8000, 4, 160)):
         encoding = Encoding(
