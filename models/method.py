@@ -207,8 +207,8 @@ class Paper:
 
 @dataclass(frozen=True)
 class Method:
-    """`build(signal, nbytes)` gives the architecture for a file of about so many bytes, `build_long` that for a long fit, if
-    it is another; `recipe(lmbda)` is how to fit it.
+    """`build(signal, nbytes)` gives the architecture for a file of about so many bytes, `build_long` those among which a long
+    fit chooses by its starts, if it has others; `recipe(lmbda)` is how to fit it.
 
     `profiles()`: its decoders. `tunes`: what the function that makes this takes as `tune`, besides none.
     `bases`: what `train.meta` learns for it. `sets`: takes several pictures of one size as one signal.
@@ -223,4 +223,4 @@ class Method:
     tunes: tuple[str, ...] = ()
     bases: tuple[Base, ...] = ()
     sets: bool = False
-    build_long: Callable[[Signal, float], Architecture] | None = None
+    build_long: Callable[[Signal, float], tuple[Architecture, ...]] | None = None

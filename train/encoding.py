@@ -10,7 +10,7 @@ import torch
 
 from ..export.bitstream import Exported, export
 from ..models.grids import Grids
-from ..models.method import Method, UnsuitedError
+from ..models.method import Architecture, Method, UnsuitedError
 from ..models.weights import toward
 from ..runtime.segment import Segment
 from ..runtime.syntax import COLOURS, Signal
@@ -94,25 +94,33 @@ class Encoding:
             self.recipe = toward(self.recipe, self.base, self.device)
 
     def build(self, nbytes: float) -> None:
-        """An architecture for a file of about so many bytes, and a first start."""
-        build = (self.long and self.method.build_long) or self.method.build
-        self.nbytes, self.architecture = nbytes, build(self.signal, nbytes)
-        self.fit = self.start(0)
+        """An architecture for a file of about so many bytes, and a first start; `rivals`: all that may be the right one."""
+        self.nbytes = nbytes
+        if self.long and self.method.build_long:
+            self.rivals = self.method.build_long(self.signal, nbytes)
+        else:
+            self.rivals = (self.method.build(self.signal, nbytes),)
+        self.go_on(self.start(0, self.rivals[0]))
 
-    def start(self, candidate: int) -> Fit:
-        """A fresh fit, each candidate from another seed."""
+    def go_on(self, fit: Fit) -> None:
+        """With a start, of one of the rivals."""
+        self.architecture, self.fit = fit.architecture, fit
+
+    def start(self, candidate: int, architecture: Architecture | None = None) -> Fit:
+        """A fresh fit, each candidate from another seed; of the chosen architecture, or of another."""
         seed = 1000 * candidate + self.seed
-        return Fit(self.architecture, self.target, self.lmbda, self.recipe, seed, self.begin)
+        return Fit(architecture or self.architecture, self.target, self.lmbda, self.recipe, seed, self.begin)
 
     def state(self) -> dict[str, Any]:
         """All that a resumed encode needs, for torch.save."""
         facts = {name: getattr(self, name) for name in ("lmbda", "nbytes", "long", "iteration", "done")}
-        return facts | {"fit": self.fit.state()}
+        return facts | {"rival": self.rivals.index(self.architecture), "fit": self.fit.state()}
 
     def load(self, state: dict[str, Any]) -> None:
         self.aim_at(state["lmbda"])
         self.long = state.get("long", False)
         self.build(state["nbytes"])
+        self.go_on(self.start(0, self.rivals[state.get("rival", 0)]))
         self.fit.load(state["fit"])
         self.iteration, self.done = state["iteration"], state["done"]
 
@@ -127,10 +135,13 @@ class Encoding:
 
     def estimated(self, measure: Measure) -> float:
         """Bytes of the file."""
-        counted = [] if self.fit.phase.bits else [name for name, _, _ in self.architecture.manifest.tensors]
-        parameters = sum(self.fit.inr.tensors[name].numel() for name in counted)
+        return (measure.bpp + self.unrated(self.fit)) * self.signal.pixels / 8
+
+    def unrated(self, fit: Fit) -> float:
+        """What the networks may take where its phase does not say, in bits a pixel."""
+        counted = [] if fit.phase.bits else [name for name, _, _ in fit.architecture.manifest.tensors]
         each = COMPENSATED_BITS if self.compensated else PARAMETER_BITS
-        return (measure.bpp * self.signal.pixels + each * parameters) / 8
+        return each * sum(fit.inr.tensors[name].numel() for name in counted) / self.signal.pixels
 
     def finish(self) -> float:
         """Quantize, write, verify, measure; keep what is nearest to the goal. Returns how far lambda should move."""

@@ -35,7 +35,7 @@ def aim(encoding: Encoding, budget: Budget) -> None:
 
 
 def warm_up(encoding: Encoding, budget: Budget) -> None:
-    """Choose the networks' size by what a first start spends; of several starts, go on with the best."""
+    """Choose the networks' size by what a first start spends; of several starts, also of its rivals, go on with the best."""
     recipe = encoding.recipe
     steps = int(recipe.warmup * budget.iterations)
     if budget.deadline:
@@ -53,14 +53,24 @@ def warm_up(encoding: Encoding, budget: Budget) -> None:
             spent = pilot.measure().bpp - float(pilot.networks_rate())
         encoding.build(WARMUP_EXCESS * spent * encoding.signal.pixels / 8)
 
+    each = -(-starts // len(encoding.rivals))
+
     def tried() -> Iterator[Fit]:
-        if encoding.architecture == before:
-            yield pilot
-        for k in range(1, starts):
-            yield take_steps(encoding, encoding.start(k), steps)
+        for rival in encoding.rivals:
+            if rival == before:
+                yield pilot
+            for k in range(1, each):
+                yield take_steps(encoding, encoding.start(k, rival), steps)
 
     price = EARLY if steps == ENOUGH_WARMUP else 1.0
-    encoding.fit = min(tried(), key=lambda fit: fit.measure().cost(price * fit.lmbda))
+    encoding.go_on(min(tried(), key=lambda fit: judged(encoding, fit, price)))
+
+
+@torch.no_grad()
+def judged(encoding: Encoding, fit: Fit, price: float) -> float:
+    """J of a start, of which the latents' bits count for `price` of their own; the networks' are for ever."""
+    networks = encoding.unrated(fit) + (1 - price) * float(fit.networks_rate())
+    return fit.measure().cost(price * fit.lmbda) + fit.lmbda * networks
 
 
 def take_steps(encoding: Encoding, fit: Fit, steps: int) -> Fit:

@@ -35,10 +35,19 @@ def test_large_files_of_rich_pictures_mix_features(nbytes, mixed):
 def test_long_fits_of_large_files_have_larger_networks(nbytes, same):
     method = pyramid()
     assert method.build_long
-    sizes = [build(Signal(512, 768), nbytes).sizes for build in (method.build, method.build_long)]
-    assert (sizes[0] == sizes[1]) == same
-    assert all(sizes[0][name] <= sizes[1][name] for name in sizes[0])
-    assert method.build_long(Signal(512, 768, COLOURS[0]), nbytes) == method.build(Signal(512, 768, COLOURS[0]), nbytes)
+    short, (long,) = method.build(Signal(512, 768), nbytes), method.build_long(Signal(512, 768), nbytes)
+    assert (short == long) == same
+    assert all(short.sizes[name] <= long.sizes[name] for name in short.sizes)
+
+
+@pytest.mark.parametrize("tune", [None, "fastdecode"])
+def test_long_fits_of_small_files_choose_among_two_sizes(tune):
+    method, signal = pyramid(tune), Signal(512, 768)
+    assert method.build_long
+    first, largest = method.build_long(signal, 5_000)
+    assert first == method.build(signal, 5_000) and largest.sizes["hidden"] > first.sizes["hidden"]
+    grey = Signal(512, 768, COLOURS[0])
+    assert method.build_long(grey, 10**9) == (method.build(grey, 10**9),)
 
 
 def test_mixed_features_begin_as_nothing():

@@ -19,7 +19,7 @@ from inrcodec.train.fit import Budget, Fit, locate
 from inrcodec.train.goal import Goal
 from inrcodec.train.pictures import from_array
 from inrcodec.train.soap import Soap, _State
-from inrcodec.train.trials import warm_up
+from inrcodec.train.trials import judged, take_steps, warm_up
 
 
 def test_phases_follow_each_other_by_their_shares():
@@ -115,21 +115,44 @@ def test_pages_do_not_collapse(paper, ink):
     assert decode(result.data).std() > 0.5 * picture.std()
 
 
+def encoding_of(pixels: np.ndarray, lmbda: float = 0.001, long: bool = False) -> Encoding:
+    given = from_array(pixels), METHODS["pyramid"](), False, Goal("lmbda", lmbda), torch.device("cpu"), 0
+    return Encoding(*given, lambda progress: None, long=long)
+
+
 def test_starts_grow_with_the_fit_and_then_become_more():
     waves = np.sin(np.add.outer(np.arange(24) / 7, np.arange(32) / 11))[..., None] * np.array([90, 60, 30]) + 120
     for iterations, starts, steps in ((200, 0, 0), (2000, 3, 60), (8000, 4, 160)):
-        encoding = Encoding(
-            from_array(waves.astype(np.uint8)),
-            METHODS["pyramid"](),
-            False,
-            Goal("lmbda", 0.001),
-            torch.device("cpu"),
-            0,
-            lambda progress: None,
-        )
+        encoding = encoding_of(waves.astype(np.uint8))
         warm_up(encoding, Budget(iterations))
         assert encoding.iteration == starts * steps
         assert encoding.fit.architecture == encoding.architecture
+
+
+def test_long_fits_race_two_sizes_and_resume_with_the_one_that_won():
+    ramp = np.add.outer(np.arange(24), np.arange(32))[..., None].repeat(3, 2).astype(np.uint8)
+    encoding = encoding_of(ramp, 0.004, long=True)
+    warm_up(encoding, Budget(6000))
+    first, largest = encoding.rivals
+    assert encoding.architecture == encoding.fit.architecture == first  # a ramp has no use for large networks
+    encoding.go_on(encoding.start(1, largest))
+    resumed = encoding_of(ramp, 0.004, long=True)
+    resumed.load(encoding.state())
+    assert resumed.architecture == resumed.fit.architecture == largest
+    for name, tensor in encoding.fit.inr.tensors.items():
+        torch.testing.assert_close(resumed.fit.inr.tensors[name], tensor)
+
+
+@pytest.mark.parametrize("lmbda", [0.001, 0.004])
+def test_a_start_is_judged_by_all_that_its_networks_take(lmbda):
+    encoding = encoding_of(np.random.default_rng(0).integers(0, 255, (24, 32, 3), np.uint8), lmbda)
+    fit = take_steps(encoding, encoding.fit, 5)
+    with torch.no_grad():
+        measure, rate = fit.measure(), float(fit.networks_rate())
+    networks = rate or encoding.unrated(fit)
+    assert bool(rate) == (lmbda > 0.002) and networks > 0
+    wanted = measure.mse + lmbda * (0.5 * (measure.bpp - rate) + networks)
+    assert judged(encoding, fit, 0.5) == pytest.approx(wanted)
 
 
 def test_soap_moves_a_padded_batch_as_it_moves_each_alone():
