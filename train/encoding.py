@@ -93,14 +93,14 @@ class Encoding:
         if self.base:
             self.recipe = toward(self.recipe, self.base, self.device)
 
-    def build(self, nbytes: float) -> None:
-        """An architecture for a file of about so many bytes, and a first start; `rivals`: all that may be the right one."""
+    def build(self, nbytes: float, rival: int = 0) -> None:
+        """An architecture for a file of about so many bytes, one of the `rivals` that suit it, and a first start."""
         self.nbytes = nbytes
         if self.long and self.method.build_long:
             self.rivals = self.method.build_long(self.signal, nbytes)
         else:
             self.rivals = (self.method.build(self.signal, nbytes),)
-        self.go_on(self.start(0, self.rivals[0]))
+        self.go_on(self.start(0, self.rivals[rival]))
 
     def go_on(self, fit: Fit) -> None:
         """With a start, of one of the rivals."""
@@ -119,8 +119,7 @@ class Encoding:
     def load(self, state: dict[str, Any]) -> None:
         self.aim_at(state["lmbda"])
         self.long = state.get("long", False)
-        self.build(state["nbytes"])
-        self.go_on(self.start(0, self.rivals[state.get("rival", 0)]))
+        self.build(state["nbytes"], state.get("rival", 0))
         self.fit.load(state["fit"])
         self.iteration, self.done = state["iteration"], state["done"]
 

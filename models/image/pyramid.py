@@ -159,8 +159,8 @@ def pyramid(tune: str | None = None) -> Method:
         return architecture(signal, size, order, chroma=CHROMA if rich else ())
 
     def build_long(signal: Signal, nbytes: float) -> tuple[Grids, ...]:
-        """Where there are no grids for colour, also the largest: with their rate in the loss, and noise, they cost but 0.3 kB
-        more than the second."""
+        """Where there are no grids for colour, also the largest: with their rate in the loss, and noise, they cost but 0.3
+        to 0.5 kB more than the second."""
         first = build(signal, nbytes, LONG_SIZES)
         largest = architecture(signal, sizes[-1][1], order)
         return (first,) if first.design.chroma or first == largest else (first, largest)

@@ -38,6 +38,7 @@ def test_long_fits_of_large_files_have_larger_networks(nbytes, same):
     short, (long,) = method.build(Signal(512, 768), nbytes), method.build_long(Signal(512, 768), nbytes)
     assert (short == long) == same
     assert all(short.sizes[name] <= long.sizes[name] for name in short.sizes)
+    assert method.build_long(Signal(512, 768, COLOURS[0]), nbytes) == (method.build(Signal(512, 768, COLOURS[0]), nbytes),)
 
 
 @pytest.mark.parametrize("tune", [None, "fastdecode"])
