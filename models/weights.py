@@ -139,9 +139,9 @@ def toward(recipe: Recipe, base: Segment, device: torch.device) -> Recipe:
     groups = [group for group in base.groups.values() if group.flat.any()]  # those of nothing but zeros have no steps
     values = {name: torch.from_numpy(w).to(device) for group in groups for name, w in group.values().items()}
     fixed = {
-        STEP + name: torch.tensor(math.log2(group.step) / STEP_GAIN, device=device)
+        STEP + name: torch.tensor(math.log2(step) / STEP_GAIN, device=device)
         for group in groups
-        for name in group.symbols
+        for name, step in group.steps.items()
     }
 
     def with_base(tensors: Tensors) -> Tensors:

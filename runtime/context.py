@@ -71,9 +71,10 @@ def context_model(order: str, groups: dict[str, Group], prefix: str = "", bound:
     def fixed(name: str) -> np.ndarray:
         bits = SUM_BITS if name.endswith("bias") else WEIGHT_BITS
         group = group_of[name]
-        if group.exponent > bits:
-            raise BitstreamError(f"wanted {name} in steps of at least 2**-{bits}, got 2**-{group.exponent}")
-        return group.symbols[prefix + name].astype(np.int64) << (bits - group.exponent)
+        exponent = group.exponents[prefix + name]
+        if exponent > bits:
+            raise BitstreamError(f"wanted {name} in steps of at least 2**-{bits}, got 2**-{exponent}")
+        return group.symbols[prefix + name].astype(np.int64) << (bits - exponent)
 
     def network(name: str) -> Network:
         *layers, skip = (f"{name}.{tensor}" for tensor in NETWORK_TENSORS)

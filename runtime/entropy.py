@@ -4,20 +4,33 @@ Given symbols, `code` writes them; given none, it reads them; both return them. 
 bound that stands beside them, so that the dataclass is its own syntax.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass, field, fields
 from typing import ClassVar
 
 import numpy as np
 
 from .coder import Coder
-from .tables import ESCAPE, FRACTION_BITS, FRACTIONS, LIKELIEST, REACH, SCALES, SCALES_PER_OCTAVE, histogram, row
+from .tables import (
+    ESCAPE,
+    FRACTION_BITS,
+    FRACTIONS,
+    LIKELIEST,
+    REACH,
+    SCALE_ZERO,
+    SCALES,
+    SCALES_PER_OCTAVE,
+    histogram,
+    row,
+)
 from .wire import BitstreamError
 
 SYMBOL_MAX = 2**23 - 1  # symbols are -SYMBOL_MAX ... SYMBOL_MAX
 SCALE_INDICES = 192  # from 1/32 of a step to 2**19 steps
 ESCAPE_BITS = 25  # lengths 0 ... 24
 TAGS = 16  # room for entropy models to come
+HALF_OCTAVE = SCALES_PER_OCTAVE // 2
+FINER, LARGER = SCALE_ZERO, SCALE_ZERO + SCALES_PER_OCTAVE  # scales of what an `Apart`'s record is made of: 1 and 2
 
 
 def _bound(size: int):
@@ -147,6 +160,46 @@ class Static(EntropyModel):
         return coder.tabled(rows, None if given is None else given + REACH, histogram(self.counts)) - REACH
 
 
+@dataclass(frozen=True)
+class Apart(Laplace):
+    """Each tensor by a Laplace of its own: its steps are 2**`finer` times finer than the group's, its scale `larger` half
+    octaves larger. `sizes` are how many symbols the tensors have, which does not travel."""
+
+    finer: tuple[int, ...] = ()
+    larger: tuple[int, ...] = ()
+    sizes: tuple[int, ...] = ()
+    tag: ClassVar[int] = 8
+
+    @property
+    def scales(self) -> np.ndarray:
+        """Of each tensor."""
+        return self.scale + HALF_OCTAVE * np.array(self.larger, np.int64)
+
+    def code(self, coder: Coder, n: int, given: np.ndarray | None = None) -> np.ndarray:
+        parts = [None] * len(self.sizes) if given is None else np.split(given, np.cumsum(self.sizes)[:-1])
+        each = zip(map(Laplace, self.scales), self.sizes, parts)
+        return np.concatenate([laplace.code(coder, size, part) for laplace, size, part in each])
+
+
+def code_apart(coder: Coder, sizes: Sequence[int], given: Apart | None = None) -> Apart:
+    """The record of tensors of so many symbols. Raises BitstreamError where there are none, or where a scale is not known."""
+    if not sizes:
+        raise BitstreamError("wanted an entropy model of all symbols, got one for each tensor")
+
+    def code(scale: int, offsets: tuple[int, ...] | None) -> tuple[int, ...]:
+        n = len(sizes)
+        found = code_laplace(coder, np.full(n, scale), np.zeros(n, np.int64), None if offsets is None else np.array(offsets))
+        return tuple(map(int, found))
+
+    scale = coder.integer(SCALE_INDICES, given.scale if given else None)
+    model = Apart(
+        scale, code(FINER, given.finer if given else None), code(LARGER, given.larger if given else None), tuple(sizes)
+    )
+    if not all(0 <= each < SCALE_INDICES for each in model.scales):
+        raise BitstreamError(f"wanted scales below {SCALE_INDICES}, got {model.scales.tolist()}")
+    return model
+
+
 def code_sparse(coder: Coder, n: int, scale: int, code: Callable, given: np.ndarray | None) -> np.ndarray:
     """Symbols (n,): a flag for each, likely to be zero as the Laplace of `scale` is, and by `code` those that are not."""
     rows = row(np.full(n, scale), np.zeros(n, np.int64))
@@ -165,21 +218,26 @@ def halves(bits: np.ndarray) -> np.ndarray:
 
 
 _MODELS: dict[int, type[EntropyModel]] = {
-    model.tag: model for model in (Zeros, Laplace, Bits, Half, Stepped, SparseHalf, Static, SparseStepped)
+    model.tag: model for model in (Zeros, Laplace, Bits, Half, Stepped, SparseHalf, Static, SparseStepped, Apart)
 }
 
 
 Counts = tuple[tuple[int, ...], ...]
 
 
-def code_model(coder: Coder, given: EntropyModel | None = None, counts: Counts = ()) -> EntropyModel:
-    """An entropy model's own bits: its tag, then its fields. `counts` are a `Static`'s, which do not travel."""
+def code_model(
+    coder: Coder, given: EntropyModel | None = None, counts: Counts = (), sizes: Sequence[int] = ()
+) -> EntropyModel:
+    """An entropy model's own bits: its tag, then its fields. `counts` are a `Static`'s and `sizes` an `Apart`'s, which do not
+    travel."""
     tag = coder.integer(TAGS, given.tag if given else None)
     if tag not in _MODELS:
         raise BitstreamError(f"wanted an entropy model of {sorted(_MODELS)}, got {tag}")
     kind = _MODELS[tag]
     if kind is Static:
         return Static(counts)
+    if kind is Apart:
+        return code_apart(coder, sizes, given if isinstance(given, Apart) else None)
     values = astuple(given) if given else [None] * len(fields(kind))
     return kind(*(coder.integer(f.metadata["size"], value) for f, value in zip(fields(kind), values)))
 

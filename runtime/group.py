@@ -1,13 +1,13 @@
 """A group of network tensors: whole, or as differences to a clip's first segment's group of that name."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from .coder import Coder
-from .entropy import Counts, EntropyModel, code_model
+from .entropy import Apart, Counts, EntropyModel, code_model
 from .wire import BitstreamError
 
 EXPONENTS = 32  # a step is 2**-exponent
@@ -15,7 +15,7 @@ EXPONENTS = 32  # a step is 2**-exponent
 
 @dataclass(frozen=True)
 class Group:
-    """Tensors that share a step, 2**-`exponent`, and an entropy model; `symbols` by tensor name, integers.
+    """Tensors of one step, 2**-`exponent`, unless their entropy model sets them apart; `symbols` by tensor name, integers.
 
     `differences`, if they are written as such to the group of a clip's first segment: what those are coded with. Step and
     model are then that group's.
@@ -32,9 +32,16 @@ class Group:
         return np.concatenate([symbols.ravel() for symbols in self.symbols.values()]).astype(np.int64)
 
     @property
-    def step(self) -> float:
+    def exponents(self) -> dict[str, int]:
+        """Each tensor's own."""
+        finer = self.model.finer if isinstance(self.model, Apart) else [0] * len(self.symbols)
+        return {name: self.exponent + more for name, more in zip(self.symbols, finer)}
+
+    @property
+    def steps(self) -> dict[str, float]:
         """What a symbol of 1 stands for."""
-        return float(self.model.values(np.ones(1, np.int64), self.exponent)[0])
+        one = np.ones(1, np.int64)
+        return {name: float(self.model.values(one, exponent)[0]) for name, exponent in self.exponents.items()}
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -42,7 +49,8 @@ class Group:
 
     def values(self) -> dict[str, np.ndarray]:
         """float32 tensors."""
-        return {name: self.model.values(symbols, self.exponent) for name, symbols in self.symbols.items()}
+        exponents = self.exponents
+        return {name: self.model.values(symbols, exponents[name]) for name, symbols in self.symbols.items()}
 
 
 def code_group(
@@ -56,15 +64,23 @@ def code_group(
     the symbols of all tensors in a row."""
     if base and coder.integer(2, given.differences is not None if given else None):
         return code_differences(coder, shapes, base(), given)
-    exponent, model = code_record(coder, given, histograms)
+    exponent, model = code_record(coder, given, histograms, [math.prod(shape) for shape in shapes.values()])
     flat = known(model, model.code(coder, count(shapes), None if given is None else given.flat))
     return Group(exponent, model, shaped(flat, shapes))
 
 
-def code_record(coder: Coder, given: Group | None = None, histograms: Counts = ()) -> tuple[int, EntropyModel]:
-    """A group's step exponent and entropy model."""
+def code_record(
+    coder: Coder, given: Group | None = None, histograms: Counts = (), sizes: Sequence[int] = ()
+) -> tuple[int, EntropyModel]:
+    """A group's step exponent and entropy model; `sizes`, unless they travel alone, are how many symbols its tensors have.
+    Raises BitstreamError for steps that there are not."""
     exponent = coder.integer(EXPONENTS, given.exponent if given else None)
-    return exponent, code_model(coder, given.model if given else None, histograms)
+    model = code_model(coder, given.model if given else None, histograms, sizes)
+    if isinstance(model, Apart) and not all(0 <= exponent + more < EXPONENTS for more in model.finer):
+        raise BitstreamError(
+            f"wanted a step of 2**0 to 2**-{EXPONENTS - 1} for each tensor, got 2**-{exponent}, {model.finer}"
+        )
+    return exponent, model
 
 
 def code_differences(coder: Coder, shapes: dict[str, tuple[int, ...]], base: Group, given: Group | None = None) -> Group:

@@ -82,7 +82,7 @@ def test_beside_a_base_steps_stay_and_differences_are_what_costs(tensors):
     seen, alone = qat.weights(later, 1.0), stepped(later, 1.0)
     for name in "ab":
         group = difference_group(seen, [name], base.groups[name])
-        assert group and group.step == base.groups[name].step
+        assert group and group.steps == base.groups[name].steps
         torch.testing.assert_close(quantized(group, seen)[name], seen[name])
     for name in "cd":
         torch.testing.assert_close(seen[name], alone[name])

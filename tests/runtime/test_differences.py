@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import inrcodec
-from inrcodec.runtime.entropy import Bits, EntropyModel, Half, Laplace, SparseHalf, SparseStepped, Stepped, Zeros
+from inrcodec.runtime.entropy import Apart, Bits, EntropyModel, Half, Laplace, SparseHalf, SparseStepped, Stepped, Zeros
 from inrcodec.runtime.file import InrFile
 from inrcodec.runtime.group import Group
 from inrcodec.runtime.profile import STANDARD, standard
@@ -20,7 +20,7 @@ MANIFEST = standard(NUMBER).manifest
 SIGNAL = Signal(40, 80, frames=2)
 SIZES = {"grid_rows": 1, "grid_columns": 2, "width0": 5, "width1": 4, "width2": 4, "width3": 3, "width4": 3}
 STEP = int(np.float16(0.01).view(np.uint16))
-MODELS = (Laplace(60), Stepped(60, STEP), SparseStepped(60, STEP, 20), Bits(8), Half(), SparseHalf(20), Zeros())
+MODELS = (Laplace(60), Stepped(60, STEP), SparseStepped(60, STEP, 20), Bits(8), Half(), SparseHalf(20), Zeros(), Apart(60))
 LITTLE = Laplace(20)
 
 
@@ -37,8 +37,11 @@ def first(signal: Signal = SIGNAL, sizes: dict[str, int] = SIZES, models=MODELS)
     rng, known = np.random.default_rng(0), {**signal.sizes, **sizes}
     groups = {}
     for k, (name, tensors) in enumerate(MANIFEST.groups.items()):
-        model = models[k % len(models)]
-        groups[name] = Group(5, model, {t: symbols(rng, model, MANIFEST.shape(d, known)) for t, d in tensors})
+        model, shapes = models[k % len(models)], {t: MANIFEST.shape(d, known) for t, d in tensors}
+        if isinstance(model, Apart):
+            each = [int(np.prod(shape)) for shape in shapes.values()]
+            model = Apart(60, tuple(range(len(each))), (-1,) * len(each), tuple(each))
+        groups[name] = Group(5, model, {t: symbols(rng, model, shape) for t, shape in shapes.items()})
     return Segment(sizes, groups)
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from inrcodec.runtime.entropy import (
     SYMBOL_MAX,
+    Apart,
     Bits,
     EntropyModel,
     Laplace,
@@ -47,6 +48,29 @@ def test_laplace_costs_its_entropy(octave):
     bits = round_trip(Laplace(SCALE_ZERO + SCALES_PER_OCTAVE * octave), symbols)
     distribution = 4000 * max(0.0, np.log2(2 * np.e * 2.0**octave))  # differential entropy of a Laplace
     assert bits < (1.02 * distribution if octave > 0 else 1.1 * entropy) + 60
+
+
+def test_tensors_apart_cost_their_own_entropies():
+    """Narrow, wide and all zero: what each would by itself, and a few bits to say so."""
+    rng = np.random.default_rng(0)
+    parts = [np.rint(rng.laplace(0, scale, n)).astype(np.int64) for scale, n in ((2, 400), (200, 300), (0, 50), (8, 20))]
+    scales = SCALE_ZERO + SCALES_PER_OCTAVE, SCALE_ZERO + 61, SCALE_ZERO - 31, SCALE_ZERO + 25
+    model = Apart(SCALE_ZERO + 5, (0, 2, -3, 0), tuple((s - SCALE_ZERO - 5) // 4 for s in scales), tuple(map(len, parts)))
+    encoder, symbols = Encoder(), np.concatenate(parts)
+    code_model(encoder, model, sizes=model.sizes)
+    model.code(encoder, len(symbols), symbols)
+    data = encoder.finish()
+    for kind in (Decoder, PureDecoder, *([NativeDecoder] if library() else [])):
+        read = kind(data)
+        assert code_model(read, sizes=model.sizes) == model
+        np.testing.assert_array_equal(model.code(read, len(symbols)), symbols)
+    alone = sum(round_trip(Laplace(scale), part) - 64 for scale, part in zip(scales, parts))
+    assert 8 * len(data) < alone + 4 * 64 + 100
+    with pytest.raises(BitstreamError, match="wanted an entropy model of all symbols"):
+        code_model(Decoder(data))
+    with pytest.raises(BitstreamError, match="wanted scales below 192, got"):
+        encoder = Encoder()
+        code_model(encoder, Apart(180, (0,), (4,), (9,)), sizes=(9,))
 
 
 def test_extremes_come_back():

@@ -16,7 +16,7 @@ import pytest
 from inrcodec.runtime.coder import Meter, decoder
 from inrcodec.runtime.context import ContextModel, code_grids
 from inrcodec.runtime.decoder import decode
-from inrcodec.runtime.entropy import TAGS, Laplace
+from inrcodec.runtime.entropy import TAGS, Apart, Laplace
 from inrcodec.runtime.file import InrFile
 from inrcodec.runtime.group import EXPONENTS, Group, code_group, code_record
 from inrcodec.runtime.native import SWITCH
@@ -103,7 +103,9 @@ class Chooser(Encoder):
         return super().uniform(sizes, self.rng.integers(0, sizes) if values is None else values)
 
     def integer(self, size, value=None):
-        return super().integer(size, int(self.rng.integers({TAGS: 3, EXPONENTS: 10}.get(size, size))))
+        if size == TAGS:
+            return super().integer(size, int(self.rng.choice([0, 1, 2, Apart.tag])))
+        return super().integer(size, int(self.rng.integers({EXPONENTS: 10}.get(size, size))))
 
 
 def made_up(rng: np.random.Generator, data: bytes) -> bytes:
@@ -205,6 +207,17 @@ def test_symbols_are_within_their_range():
         else:
             with pytest.raises(BitstreamError, match="wanted symbols from -8388607 to 8388607"):
                 code_group(read, group.shapes)
+
+
+@pytest.mark.parametrize(("exponent", "finer"), [(31, 1), (0, -1), (5, 10**6)])
+def test_steps_apart_are_within_their_range(exponent, finer):
+    coder, group = Encoder(), Group(exponent, Apart(60, (0, finer), (0, 0), (1, 1)), {"v": np.array([1]), "w": np.array([1])})
+    with suppress(BitstreamError):  # what was written until then is as far as a reader gets
+        code_record(coder, group, sizes=[1, 1])
+    with pytest.raises(
+        BitstreamError, match=f"wanted a step of 2\\*\\*0 to 2\\*\\*-31 for each tensor, got 2\\*\\*-{exponent}, "
+    ):
+        code_group(decoder(coder.finish()), group.shapes)
 
 
 @pytest.mark.parametrize("order", [(0,), (1,), (0, 0), (1, 0), (0, None)])

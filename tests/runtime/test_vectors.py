@@ -95,6 +95,7 @@ SYMBOLS = {
     "mixed_rgb8_nine_levels": "0aa9b3fc28e5506cf383f32c01c21d9030e66fabc823bac6a89240e8e62aeec1",
     "mixed_rgb8_odd": "04b3c558258f306e9d8fd3bd00a51b3b6e67618deb3abc9c54e8de50c00519ad",
     "mixed_rgba16": "0328059c41cbc89b8b8d29ddfaa7bbbb09b90b3e25dabfdbec4119e5552056de",
+    "apart_rgb8_odd": "0d7e18520e9915ee3fd71bd51c44cc0622b26caee9a1eaf22ea8ce0264893fd1",
 }
 
 

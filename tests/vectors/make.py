@@ -23,7 +23,8 @@ from inrcodec.train.segments import encode_clip
 HERE = Path(__file__).parent
 # height, width, channels, samples, lambda, iterations: every profile, depth, number of channels and context size; odd sides.
 # Those whose names begin with "fast" are tuned for fast decoding, others with their method's; a "set" is of three pictures,
-# and "chroma" has grids for colour, "mixed" mixed features as well, and as many levels as it says, however small.
+# and "chroma" has grids for colour, "mixed" mixed features as well, and as many levels as it says, however small. Of "apart"
+# the tensors have steps of their own, as all may have that were made since.
 KINDS = {
     "rgb8": (64, 96, 3, np.uint8, 1e-3, 300),
     "rgb8_high_rate": (128, 128, 3, np.uint8, 1e-5, 200),
@@ -73,6 +74,7 @@ KINDS = {
     "mixed_rgba16": (50, 80, 4, np.uint16, 1e-3, 100),
     "mixed_rgb8_eight_levels": (40, 290, 3, np.uint8, 1e-3, 60),
     "mixed_rgb8_nine_levels": (290, 40, 3, np.uint8, 1e-3, 60),
+    "apart_rgb8_odd": (67, 99, 3, np.uint8, 3e-3, 200),
 }
 # Every video method: two segments of small frames, and one with the graphs of large ones, where the method has those.
 CLIPS = {f"{name}_clip": (6, 33, 47) for name, build in METHODS.items() if build().kind == "video"}

@@ -10,6 +10,9 @@ const SCALE_INDICES = 192;
 const ESCAPE_BITS = 25;
 const TAGS = 16;
 const SYMBOL_MAX = 2 ** 23 - 1;
+const HALF_OCTAVE = 4;
+const FINER = 40; // a scale, as the next, of what the record of tensors apart is made of
+const LARGER = 48;
 
 const HALVES = [0, 2 ** 16 - 1];
 
@@ -26,46 +29,58 @@ const laplace = (coder, n, { scale }) => codeLaplace(coder, n, scale);
  * it is all that there is, the `range(record)` of symbols that it knows.
  */
 const MODELS = {
-  0: { name: "zeros", fields: {}, code: (_, n) => new Float64Array(n), values: scaled },
-  1: { name: "laplace", fields: { scale: SCALE_INDICES }, code: laplace, values: scaled },
-  2: {
-    name: "bits",
+  0: { fields: {}, code: (_, n) => new Float64Array(n), values: scaled }, // zeros
+  1: { fields: { scale: SCALE_INDICES }, code: laplace, values: scaled }, // laplace
+  2: { // bits
     fields: { width: 25 },
     code: (coder, n, { width }) => Float64Array.from(coder.uniform(new Int32Array(n).fill(2 ** width))),
     values: scaled,
     range: ({ width }) => [0, 2 ** width - 1],
   },
-  3: { name: "half", fields: {}, code: half, values: halves, range: () => HALVES },
-  4: { name: "stepped", fields: { scale: SCALE_INDICES, step: 1 << 16 }, code: laplace, values: stepped },
-  5: {
-    name: "sparse half",
+  3: { fields: {}, code: half, values: halves, range: () => HALVES }, // half
+  4: { fields: { scale: SCALE_INDICES, step: 1 << 16 }, code: laplace, values: stepped }, // stepped
+  5: { // sparse half
     fields: { scale: SCALES },
     code: (coder, n, { scale }) => codeSparse(coder, n, scale, half),
     values: halves,
     range: () => HALVES,
   },
-  6: { name: "static", fields: {}, code: codeStatic, values: scaled },
-  7: {
-    name: "sparse stepped",
+  6: { fields: {}, code: codeStatic, values: scaled }, // static
+  7: { // sparse stepped
     fields: { scale: SCALE_INDICES, step: 1 << 16, there: SCALES },
     code: (coder, n, record) => codeSparse(coder, n, record.there, (coder, n) => codeLaplace(coder, n, record.scale)),
     values: stepped,
   },
+  8: { fields: { scale: SCALE_INDICES }, code: codeApart, values: scaled }, // apart
 };
 
-/** A model with its record's fields; `counts` are the histograms of a static one. */
-export function codeModel(coder, counts = []) {
+/**
+ * A model with its record's fields; `counts` are a static one's histograms, `sizes` of the tensors that one may set apart, whose
+ * group has steps of 2**-exponent.
+ */
+export function codeModel(coder, counts = [], sizes = [], exponent = 0) {
   const tag = coder.integer(TAGS);
   if (!(tag in MODELS)) throw new BitstreamError(`wanted an entropy model of ${Object.keys(MODELS)}, got ${tag}`);
   const model = MODELS[tag];
-  const record = { counts };
+  const record = { counts, sizes, exponent };
   for (const [name, size] of Object.entries(model.fields)) record[name] = coder.integer(size);
   return {
-    name: model.name,
+    record,
     code: (coder, n) => model.code(coder, n, record),
     values: (symbols, exponent) => model.values(symbols, exponent, record),
     range: model.range?.(record) ?? [-SYMBOL_MAX, SYMBOL_MAX],
   };
+}
+
+/** Each tensor's steps, which the record then has, and scale, before its symbols. */
+function codeApart(coder, _, record) {
+  const { scale, sizes, exponent } = record;
+  const read = (each, from, by) => codeLaplace(coder, sizes.length, each).map((more) => from + by * more);
+  const exponents = (record.exponents = read(FINER, exponent, 1));
+  const scales = read(LARGER, scale, HALF_OCTAVE);
+  if (!sizes.length || exponents.some((each) => each >>> 5) || scales.some((each) => each >>> 0 >= SCALE_INDICES))
+    throw new BitstreamError(`wanted steps and scales, got 2**-${exponents}, ${scales}`);
+  return Float64Array.from(sizes.flatMap((n, i) => [...codeLaplace(coder, n, scales[i])]));
 }
 
 /** n zero-mean Laplace symbols; of a scale beyond the tables' the bits below travel as they are. */

@@ -111,8 +111,9 @@ function gridShapes({ height, width }, levels) {
 
 /** A step exponent, an entropy model's record, and, unless they travel alone, the symbols. */
 function codeGroup(kernel, group, counts) {
+  const { members, alone } = group;
   group.exponent = kernel.integer(EXPONENTS);
-  group.model = codeModel(kernel, counts);
+  group.model = codeModel(kernel, counts, alone ? [] : members.map(({ count }) => count), group.exponent);
   if (!group.alone) codeSymbols(kernel, group);
 }
 
@@ -143,11 +144,12 @@ function known(model, symbols) {
 
 /** Give each tensor its part of the symbols of all in a row. */
 function share(group, all) {
-  const { members, exponent, model } = group;
+  const { members, model } = group;
   let at = 0;
   group.all = all;
-  group.tensors = members.map(({ name, shape, count }) => {
+  group.tensors = members.map(({ name, shape, count }, i) => {
     const symbols = all.subarray(at, (at += count));
+    const exponent = model.record.exponents?.[i] ?? group.exponent;
     return [name, { shape, symbols, exponent, values: () => model.values(symbols, exponent) }];
   });
 }
