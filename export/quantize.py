@@ -1,8 +1,9 @@
-"""Networks to integers: a step per group of tensors, found by what it costs in distortion and real bits."""
+"""Networks to integers: steps of groups of tensors, or of each, found by what they cost in distortion and real bits."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from operator import itemgetter
 from types import MappingProxyType
 
 import numpy as np
@@ -14,8 +15,10 @@ from ..models.weights import STEP, learned_step, levels, symmetric_step, with_st
 from ..runtime.coder import Meter
 from ..runtime.context import ContextModel, context_model
 from ..runtime.entropy import (
+    HALF_OCTAVE,
     SCALE_INDICES,
     SYMBOL_MAX,
+    Apart,
     Bits,
     Counts,
     EntropyModel,
@@ -34,12 +37,17 @@ from ..runtime.network import EXACT, SUM_BITS, WEIGHT_BITS
 from ..runtime.profile import Manifest
 from ..runtime.syntax import Signal
 from ..runtime.tables import SCALE_ZERO, SCALES, SCALES_PER_OCTAVE
-from .compensation import compensated
+from .compensation import Rounded, compensated
 
 Cost = Callable[[Tensors], float]
+Rounding = Callable[[Mapping[str, float]], Rounded]
+Tried = tuple[float, Group, Tensors]  # what it costs, the group, and the tensors that moved
 COARSEST, FINEST = 0, 14  # exponents tried: steps from 1 to 2**-14
 SAMPLE = 2000  # symbols that tell how many are zero
 PATIENCE = 3  # coarser steps tried after the best
+FORETOLD = 1.3  # times as much as the quadratic form foretells is what a cost is likely to rise where steps are coarse
+ROUNDS = 2  # through all tensors of a group
+FEW = 2.0**-10  # the mean of what are zeros, where a scale is wanted for them
 NEAR = 6  # scale indices tried on either side of the moment estimate
 # The groups that the integer context model may have, and their finest step's exponent.
 CONTEXT_BITS = {
@@ -68,16 +76,30 @@ def coded_bits(model: EntropyModel, symbols: np.ndarray) -> float:
     return meter.bits
 
 
-def symbols_of(tensors: Tensors, names: list[str], step: float) -> dict[str, np.ndarray]:
-    """Integers nearest to `tensors` in steps of so much."""
-    scaled = {name: np.rint(tensors[name].detach().cpu().numpy().astype(np.float64) / step) for name in names}
+def symbols_of(tensors: Tensors, steps: Mapping[str, float]) -> dict[str, np.ndarray]:
+    """Integers nearest to those `tensors` that have steps, in these."""
+    scaled = {name: np.rint(tensors[name].detach().cpu().numpy().astype(np.float64) / step) for name, step in steps.items()}
     return {name: np.clip(values, -SYMBOL_MAX, SYMBOL_MAX).astype(np.int64) for name, values in scaled.items()}
 
 
 def group_of(tensors: Tensors, names: list[str], exponent: int) -> Group:
     """The group in steps of 2**-exponent with its cheapest entropy model."""
-    symbols = symbols_of(tensors, names, 2.0**-exponent)
+    symbols = symbols_of(tensors, dict.fromkeys(names, 2.0**-exponent))
     return Group(exponent, cheapest_model(np.concatenate([s.ravel() for s in symbols.values()])), symbols)
+
+
+def apart_group(tensors: Tensors, exponents: Mapping[str, int]) -> Group:
+    """The group in steps of 2**-exponent for each tensor, by Laplaces of their own."""
+    symbols = symbols_of(tensors, {name: 2.0**-exponent for name, exponent in exponents.items()})
+    middle = int(np.median(list(exponents.values())))
+    means = np.array([max(np.abs(each).mean(), FEW) for each in symbols.values()])
+    # A Laplace of scale b, rounded, has the mean magnitude 1 / (2 sinh(1 / 2b)).
+    scales = np.clip(SCALE_ZERO - SCALES_PER_OCTAVE * np.log2(2 * np.arcsinh(0.5 / means)), 0, SCALE_INDICES - HALF_OCTAVE)
+    scale = int(np.median(scales))
+    larger = tuple(int(each) for each in np.rint((scales - scale) / HALF_OCTAVE))
+    larger = tuple(each + (scale + HALF_OCTAVE * each < 0) for each in larger)
+    finer = tuple(exponent - middle for exponent in exponents.values())
+    return Group(middle, Apart(scale, finer, larger, tuple(each.size for each in symbols.values())), symbols)
 
 
 def quantized(group: Group, like: Tensors) -> Tensors:
@@ -168,8 +190,14 @@ def quantize_networks(
             exponents = range(CONTEXT_BITS.get(name, FINEST), COARSEST - 1, -1)
             rounded = _rounding(decoded, names, groups, bit_price, curvatures)
             loss, searched, others = cheapest(in_steps(decoded, rounded, names, exponents), cost)
-            if others and (nearest := cost(plain := group_of(decoded, names, searched.exponent), {})) < loss:
+            if rounded and (nearest := cost(plain := group_of(decoded, names, searched.exponent), {})) < loss:
                 loss, searched, others = nearest, plain, {}
+            if rounded and len(names) > 1:
+                begin = dict.fromkeys(names, searched.exponent)
+                price = partial(_price, bit_price=bit_price, written=written)
+                ways = apart(decoded, rounded, begin, exponents[0], price)
+                found = [(loss, searched, others), *((cost(*way), *way) for way in ways)]
+                loss, searched, others = min(found, key=itemgetter(0))
             if name not in coding or loss < cost(groups[name], {}):
                 groups[name], moved = searched, others
         other = difference_group(decoded, names, base.get(name))
@@ -185,30 +213,28 @@ def quantize_networks(
 
 def _rounding(
     tensors: Tensors, names: list[str], done: dict[str, Group], bit_price: float, curvatures: Sequence[Curvature]
-) -> Callable[[float], Tensors]:
-    """As `compensated`, where a curvature knows them all; those of groups that are `done` stay. Else nothing moves."""
+) -> Rounding | None:
+    """As `compensated`, where a curvature knows them all; those of groups that are `done` stay."""
     for curvature in curvatures:
         if set(names) <= set(curvature.names):
             fixed = {*names, *(name for group in done.values() for name in group.symbols)}
             free = [name for name in curvature.names if name not in fixed]
             return compensated(curvature, tensors, names, free, bit_price)
-    return lambda step: {}
+    return None
 
 
 def in_steps(
-    tensors: Tensors, rounded: Callable[[float], Tensors], names: list[str], exponents: Iterable[int]
+    tensors: Tensors, rounded: Rounding | None, names: list[str], exponents: Iterable[int]
 ) -> Iterator[tuple[Group, Tensors]]:
     """The group in steps of 2**-exponent, and what `rounded` made of the tensors."""
     for exponent in exponents:
-        moved = rounded(2.0**-exponent)
+        moved = rounded(dict.fromkeys(names, 2.0**-exponent)).tensors if rounded else {}
         yield group_of({**tensors, **moved}, names, exponent), moved
 
 
-def cheapest(
-    groups: Iterable[tuple[Group, Tensors]], cost: Callable[[Group, Tensors], float]
-) -> tuple[float, Group, Tensors]:
-    """Of ever coarser groups and what moved for each, the best before PATIENCE in a row that cost more, after its cost."""
-    best: tuple[float, Group, Tensors] | None = None
+def cheapest(groups: Iterable[tuple[Group, Tensors]], cost: Callable[[Group, Tensors], float]) -> Tried:
+    """Of ever coarser groups and what moved for each, the best before PATIENCE in a row that cost more."""
+    best: Tried | None = None
     rising = 0
     for group, moved in groups:
         loss = cost(group, moved)
@@ -218,6 +244,38 @@ def cheapest(
             break
     assert best is not None
     return best
+
+
+def apart(
+    tensors: Tensors, rounded: Rounding, begin: dict[str, int], finest: int, price: Callable[[Group], float]
+) -> Iterator[tuple[Group, Tensors]]:
+    """The group in steps of each tensor's own, and what moved: from the exponents `begin` on each in turn finer, or coarser,
+    as long as what the quadratic form foretells and the price of the bits fall together. It is true of small moves alone, so
+    the last need not be the best."""
+
+    def tried(exponents: dict[str, int]) -> Tried:
+        moved = rounded({name: 2.0**-exponent for name, exponent in exponents.items()})
+        group = apart_group({**tensors, **moved.tensors}, exponents)
+        return FORETOLD * moved.rise + price(group), group, moved.tensors
+
+    exponents, best = begin, tried(begin)
+    yield best[1:]
+    for _ in range(ROUNDS):
+        before = best[0]
+        for name in sorted(begin, key=lambda name: -tensors[name].numel()):
+            for by in (1, -1):
+                while 0 <= exponents[name] + by <= finest:
+                    others = exponents | {name: exponents[name] + by}
+                    if (other := tried(others))[0] >= best[0]:
+                        break
+                    exponents, best = others, other
+                    yield best[1:]
+        if best[0] == before:
+            break
+
+
+def _price(group: Group, bit_price: float, written: tuple[Counts, Group | None]) -> float:
+    return bit_price * bits_of(group, *written)
 
 
 def bits_of(group: Group, counts: Counts, base: Group | None = None) -> float:
@@ -232,19 +290,19 @@ def difference_group(tensors: Tensors, names: list[str], base: Group | None) -> 
     if base is None or base.shapes != {name: tuple(tensors[name].shape) for name in names}:
         return None
     half = isinstance(base.model, Half)
-    symbols = half_group(tensors, names).symbols if half else symbols_of(tensors, names, base.step)
+    symbols = half_group(tensors, names).symbols if half else symbols_of(tensors, base.steps)
     group = Group(base.exponent, base.model, {name: np.clip(each, *base.model.range) for name, each in symbols.items()})
     return replace(group, differences=cheapest_model(group.flat - base.flat))
 
 
 def static_group(tensors: Tensors, names: list[str]) -> Group:
     """Whole numbers as they are, by the profile's histograms."""
-    return Group(0, Static(), symbols_of(tensors, names, 1))
+    return Group(0, Static(), symbols_of(tensors, dict.fromkeys(names, 1)))
 
 
 def indices_group(tensors: Tensors, names: list[str]) -> Group:
     """Whole numbers as they are, none below zero, in as many bits as the largest takes."""
-    symbols = symbols_of(tensors, names, 1)
+    symbols = symbols_of(tensors, dict.fromkeys(names, 1))
     return Group(0, Bits(max(int(values.max()) for values in symbols.values()).bit_length()), symbols)
 
 
@@ -286,6 +344,8 @@ def _finest_contexts(tensors: Tensors, manifest: Manifest) -> list[ContextModel]
     for name, members in manifest.groups.items():
         if name in CONTEXT_BITS:
             names = [tensor for tensor, _ in members]
-            groups[name] = Group(CONTEXT_BITS[name], Zeros(), symbols_of(tensors, names, 2.0 ** -CONTEXT_BITS[name]))
+            groups[name] = Group(
+                CONTEXT_BITS[name], Zeros(), symbols_of(tensors, dict.fromkeys(names, 2.0 ** -CONTEXT_BITS[name]))
+            )
     prefixes = {kind.prefix for kind in kinds(manifest, Signal(1, 1, frames=2))}
     return [context_model(manifest.order, groups, prefix, bound=False) for prefix in prefixes]

@@ -12,6 +12,7 @@ from inrcodec.runtime.syntax import Signal
 from inrcodec.train.fit import Budget, Fit, run
 
 STEP = 0.25
+STEPS = {"a": STEP, "b": STEP}
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def rise(curvature: Curvature, tensors: dict[str, torch.Tensor], rounded: dict[s
 
 def test_what_is_rounded_later_makes_up_for_what_came_before(valley):
     curvature, tensors = valley
-    rounded = compensated(curvature, tensors, ["a", "b"], [], 1e-6)(STEP)
+    rounded = compensated(curvature, tensors, ["a", "b"], [], 1e-6)(STEPS).tensors
     nearest = {name: torch.round(w / STEP) * STEP for name, w in tensors.items()}
     assert all(torch.equal(torch.round(w / STEP) * STEP, w) and w.shape == tensors[n].shape for n, w in rounded.items())
     assert rise(curvature, tensors, rounded) < 0.5 * rise(curvature, tensors, nearest)
@@ -39,16 +40,16 @@ def test_what_is_rounded_later_makes_up_for_what_came_before(valley):
 
 def test_what_is_free_moves_and_is_not_rounded(valley):
     curvature, tensors = valley
-    moved = compensated(curvature, tensors, ["a"], ["b"], 1e-6)(STEP)
+    moved = compensated(curvature, tensors, ["a"], ["b"], 1e-6)(STEPS).tensors
     assert torch.equal(torch.round(moved["a"] / STEP) * STEP, moved["a"])
     still = {"a": moved["a"], "b": tensors["b"]}
     assert rise(curvature, tensors, moved) < rise(curvature, tensors, still)
-    assert set(compensated(curvature, tensors, ["a"], [], 1e-6)(STEP)) == {"a"}
+    assert set(compensated(curvature, tensors, ["a"], [], 1e-6)(STEPS).tensors) == {"a"}
 
 
 def test_a_form_that_says_nothing_moves_nothing(valley):
     _, tensors = valley
-    moved = compensated(Curvature(("a", "b"), torch.zeros(30, 30)), tensors, ["a"], ["b"], 1e-6)(STEP)
+    moved = compensated(Curvature(("a", "b"), torch.zeros(30, 30)), tensors, ["a"], ["b"], 1e-6)(STEPS).tensors
     assert torch.equal(moved["b"], tensors["b"])
     assert torch.equal(moved["a"], torch.round(tensors["a"] / STEP) * STEP)
 
