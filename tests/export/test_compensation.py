@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from inrcodec.export.compensation import compensated
-from inrcodec.export.quantize import bits_of, quantize_networks
+from inrcodec.export.quantize import apart, bits_of, quantize_networks
 from inrcodec.models import METHODS
 from inrcodec.models.method import Curvature
 from inrcodec.runtime.syntax import Signal
@@ -52,6 +52,22 @@ def test_a_form_that_says_nothing_moves_nothing(valley):
     moved = compensated(Curvature(("a", "b"), torch.zeros(30, 30)), tensors, ["a"], ["b"], 1e-6)(STEPS).tensors
     assert torch.equal(moved["b"], tensors["b"])
     assert torch.equal(moved["a"], torch.round(tensors["a"] / STEP) * STEP)
+
+
+def test_what_is_felt_more_gets_finer_steps(valley):
+    """From one step for both on, to one for each; what is foretold and the bits fall together on the way."""
+    _, tensors = valley
+    curvature = Curvature(("a", "b"), torch.diag(torch.cat([torch.full((20,), 50.0), torch.full((10,), 0.01)]).double()))
+    rounded = compensated(curvature, tensors, ["a", "b"], [], 0.01)
+    ways = list(apart(tensors, rounded, {"a": 3, "b": 3}, 8, lambda group: 0.01 * bits_of(group, ())))
+    assert list(ways[0][0].exponents.values()) == [3, 3]
+    for group, moved in ways:
+        for name, values in group.values().items():
+            np.testing.assert_array_equal(values, moved[name].numpy())
+    exponents = ways[-1][0].exponents
+    assert exponents["a"] > 3 > exponents["b"]
+    costs = [rise(curvature, tensors, moved) + 0.01 * bits_of(group, ()) for group, moved in ways]
+    assert costs[-1] < 0.8 * costs[0]
 
 
 @pytest.mark.parametrize("method, tune", [("pyramid", None), ("pyramid", "fastdecode"), ("c3", None)])
