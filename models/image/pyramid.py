@@ -35,9 +35,9 @@ from ..rates import laplace_bits_of_each
 
 HYPER = 3  # the coarsest levels have hyper-latents too
 LEVELS = (7, 8, 9)
-STEPS = {"context": 2**-5, "inter": 2**-4, "upsampling": 2**-9, "mixing": 2**-5, "synthesis": 2**-7}  # near a file's
+STEPS = {"context": 2**-4, "inter": 2**-3, "upsampling": 2**-8, "mixing": 2**-4, "synthesis": 2**-6}  # near a file's
 RATED = 2e-3  # lambda above which networks are so much of a file that their rate in the loss pays
-JITTER = 0.3  # of a step: with their rate in the loss, weights would shrink in one layer, and grow in the next, without noise
+JITTER = 0.15  # of a step: with their rate in the loss, weights shrink in one layer, and grow in the next, without noise
 CHROMA = (2, 3)  # levels with a pair of grids for colour
 MIXED = (1, 2)  # levels whose stack is mixed, where there are grids for colour
 WIDE, RICH = 2**17, 0.16  # pixels, and bits for each, from which a picture in colour has them, in raster order
