@@ -22,7 +22,7 @@ class Rounded:
     """`tensors` as they are then, and by how much the quadratic form has the cost `rise`."""
 
     tensors: Tensors
-    rise: float = 0.0
+    rise: float
 
 
 def compensated(

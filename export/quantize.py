@@ -180,8 +180,11 @@ def quantize_networks(
         decoding = rate if name in CONTEXT_BITS else distortion
         written = manifest.counts.get(name, ()), base.get(name)
 
-        def cost(group: Group, moved: Tensors, decoding=decoding, written=written, before: Tensors = decoded) -> float:
-            return decoding({**before, **moved, **quantized(group, tensors)}) + bit_price * bits_of(group, *written)
+        def price(group: Group, written=written) -> float:
+            return bit_price * bits_of(group, *written)
+
+        def cost(group: Group, moved: Tensors, decoding=decoding, price=price, before: Tensors = decoded) -> float:
+            return decoding({**before, **moved, **quantized(group, tensors)}) + price(group)
 
         moved: Tensors = {}
         if name in coding:
@@ -194,7 +197,6 @@ def quantize_networks(
                 loss, searched, others = nearest, plain, {}
             if rounded and len(names) > 1:
                 begin = dict.fromkeys(names, searched.exponent)
-                price = partial(_price, bit_price=bit_price, written=written)
                 ways = apart(decoded, rounded, begin, exponents[0], price)
                 found = [(loss, searched, others), *((cost(*way), *way) for way in ways)]
                 loss, searched, others = min(found, key=itemgetter(0))
@@ -272,10 +274,6 @@ def apart(
                     yield best[1:]
         if best[0] == before:
             break
-
-
-def _price(group: Group, bit_price: float, written: tuple[Counts, Group | None]) -> float:
-    return bit_price * bits_of(group, *written)
 
 
 def bits_of(group: Group, counts: Counts, base: Group | None = None) -> float:
